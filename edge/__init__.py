@@ -1,0 +1,1 @@
+"""An MQTT broker for small boards that must not lose what they acknowledged."""

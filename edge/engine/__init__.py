@@ -1,0 +1,1 @@
+"""Native data plane: packets in, packets out, without the interpreter."""
