@@ -1,0 +1,1 @@
+"""Conformance tests, by section of the MQTT 5.0 specification."""
