@@ -1,0 +1,294 @@
+"""The properties of MQTT 5.0, section 2.2.2: one table, from which decoding and encoding follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge.errors import MalformedPacket, ProtocolViolation
+from edge.protocol.kinds import REMAINING_LENGTH_MAX, PacketKind
+from edge.protocol.reader import Reader
+
+
+@dataclass(slots=True)
+class Properties:
+    """One field for each property; None, or an empty list, where it is absent."""
+
+    payload_format_indicator: int | None = None
+    message_expiry_interval_s: int | None = None
+    content_type: str | None = None
+    response_topic: str | None = None
+    correlation_data: bytes | None = None
+    subscription_identifiers: list[int] = field(default_factory=list)
+    session_expiry_interval_s: int | None = None
+    assigned_client_identifier: str | None = None
+    server_keep_alive_s: int | None = None
+    authentication_method: str | None = None
+    authentication_data: bytes | None = None
+    request_problem_information: int | None = None
+    will_delay_interval_s: int | None = None
+    request_response_information: int | None = None
+    response_information: str | None = None
+    server_reference: str | None = None
+    reason_string: str | None = None
+    receive_maximum: int | None = None
+    topic_alias_maximum: int | None = None
+    topic_alias: int | None = None
+    maximum_qos: int | None = None
+    retain_available: int | None = None
+    user_properties: list[tuple[str, str]] = field(default_factory=list)
+    maximum_packet_size: int | None = None
+    wildcard_subscription_available: int | None = None
+    subscription_identifiers_available: int | None = None
+    shared_subscription_available: int | None = None
+
+
+# How a value stands on the wire.
+_U8: Final = 0
+_U16: Final = 1
+_U32: Final = 2
+_VARINT: Final = 3
+_TEXT: Final = 4
+_BINARY: Final = 5
+_PAIR: Final = 6
+
+
+class _Property:
+    """A row of table 2-4: where the property may stand, and which values it may take."""
+
+    __slots__ = ("form", "identifier", "maximum", "minimum", "name", "packets", "repeats")
+
+    def __init__(
+        self,
+        identifier: int,
+        name: str,
+        form: int,
+        *packets: PacketKind,
+        minimum: int = 0,
+        maximum: int = 0xFFFF_FFFF,
+    ) -> None:
+        self.identifier = identifier
+        self.name = name
+        self.form = form
+        self.packets = sum(1 << kind for kind in packets)
+        self.minimum = minimum
+        self.maximum = maximum
+        # Only these may stand more than once; the second one only in a PUBLISH.
+        self.repeats = form in (_PAIR, _VARINT)
+
+
+_P: Final = PacketKind
+
+_TABLE: Final = (
+    _Property(0x01, "payload_format_indicator", _U8, _P.PUBLISH, _P.WILL, maximum=1),
+    _Property(0x02, "message_expiry_interval_s", _U32, _P.PUBLISH, _P.WILL),
+    _Property(0x03, "content_type", _TEXT, _P.PUBLISH, _P.WILL),
+    _Property(0x08, "response_topic", _TEXT, _P.PUBLISH, _P.WILL),
+    _Property(0x09, "correlation_data", _BINARY, _P.PUBLISH, _P.WILL),
+    _Property(
+        0x0B,
+        "subscription_identifiers",
+        _VARINT,
+        _P.PUBLISH,
+        _P.SUBSCRIBE,
+        minimum=1,
+        maximum=REMAINING_LENGTH_MAX,
+    ),
+    _Property(0x11, "session_expiry_interval_s", _U32, _P.CONNECT, _P.CONNACK, _P.DISCONNECT),
+    _Property(0x12, "assigned_client_identifier", _TEXT, _P.CONNACK),
+    _Property(0x13, "server_keep_alive_s", _U16, _P.CONNACK),
+    _Property(0x15, "authentication_method", _TEXT, _P.CONNECT, _P.CONNACK, _P.AUTH),
+    _Property(0x16, "authentication_data", _BINARY, _P.CONNECT, _P.CONNACK, _P.AUTH),
+    _Property(0x17, "request_problem_information", _U8, _P.CONNECT, maximum=1),
+    _Property(0x18, "will_delay_interval_s", _U32, _P.WILL),
+    _Property(0x19, "request_response_information", _U8, _P.CONNECT, maximum=1),
+    _Property(0x1A, "response_information", _TEXT, _P.CONNACK),
+    _Property(0x1C, "server_reference", _TEXT, _P.CONNACK, _P.DISCONNECT),
+    _Property(
+        0x1F,
+        "reason_string",
+        _TEXT,
+        _P.CONNACK,
+        _P.PUBACK,
+        _P.PUBREC,
+        _P.PUBREL,
+        _P.PUBCOMP,
+        _P.SUBACK,
+        _P.UNSUBACK,
+        _P.DISCONNECT,
+        _P.AUTH,
+    ),
+    _Property(0x21, "receive_maximum", _U16, _P.CONNECT, _P.CONNACK, minimum=1),
+    _Property(0x22, "topic_alias_maximum", _U16, _P.CONNECT, _P.CONNACK),
+    _Property(0x23, "topic_alias", _U16, _P.PUBLISH, minimum=1),
+    _Property(0x24, "maximum_qos", _U8, _P.CONNACK, maximum=1),
+    _Property(0x25, "retain_available", _U8, _P.CONNACK, maximum=1),
+    # User Property is allowed wherever properties are: not in PINGREQ and PINGRESP.
+    _Property(0x26, "user_properties", _PAIR, *(k for k in _P if k not in (12, 13))),
+    _Property(0x27, "maximum_packet_size", _U32, _P.CONNECT, _P.CONNACK, minimum=1),
+    _Property(0x28, "wildcard_subscription_available", _U8, _P.CONNACK, maximum=1),
+    _Property(0x29, "subscription_identifiers_available", _U8, _P.CONNACK, maximum=1),
+    _Property(0x2A, "shared_subscription_available", _U8, _P.CONNACK, maximum=1),
+)
+_BY_IDENTIFIER: Final = {row.identifier: row for row in _TABLE}
+
+# What a server forwards with the message, in the order in which we write it. User Properties are
+# last, so that theirs is the only order that matters [MQTT-3.3.2-18].
+_FORWARDED: Final = tuple(_BY_IDENTIFIER[i] for i in (0x01, 0x03, 0x08, 0x09, 0x26))
+
+
+def decode_properties(reader: Reader, packet: PacketKind) -> Properties:
+    """Read a Property Length and the properties it covers.
+
+    Args:
+        reader: stands on the Property Length; afterwards behind the last property.
+        packet: the packet they belong to; WILL for the properties of a Will.
+
+    Raises:
+        MalformedPacket: an unknown identifier, one that this packet cannot have, or a value that
+            reaches over the end [section 2.2.2.2].
+        ProtocolViolation: a property stands twice, or its value is not allowed.
+    """
+    length_bytes = reader.varint()
+    properties = Properties()
+    if length_bytes:
+        _decode_fields(reader.part(length_bytes), packet, properties)
+    return properties
+
+
+def decode_forwarded(forwarded: bytes) -> Properties:
+    """Read properties as encode_forwarded() writes them: without their length.
+
+    Raises:
+        MalformedPacket: as for decode_properties().
+        ProtocolViolation: as for decode_properties().
+    """
+    properties = Properties()
+    _decode_fields(Reader(forwarded), PacketKind.PUBLISH, properties)
+    return properties
+
+
+def _decode_fields(reader: Reader, packet: PacketKind, properties: Properties) -> None:
+    """Fill `properties` from all that `reader` has left."""
+    seen = 0
+    while reader.position < reader.end:
+        identifier = reader.varint()
+        row = _BY_IDENTIFIER.get(identifier)
+        if row is None or not row.packets >> packet & 1:
+            message = f"property 0x{identifier:02x} is not allowed in {packet.name}"
+            raise MalformedPacket(message)
+        if row.form == _PAIR:
+            # Both strings obey the rules of strings [MQTT-1.5.7-1].
+            properties.user_properties.append((reader.text(), reader.text()))
+            continue
+        if seen >> identifier & 1 and not (row.repeats and packet == PacketKind.PUBLISH):
+            raise ProtocolViolation(f"{row.name} stands twice in {packet.name}")
+        seen |= 1 << identifier
+        form = row.form
+        if form == _TEXT:
+            text = reader.text()
+            if identifier == 0x08 and ("+" in text or "#" in text):
+                message = "Response Topic has a wildcard"
+                raise ProtocolViolation(message, statement="MQTT-3.3.2-14")
+            setattr(properties, row.name, text)
+        elif form == _BINARY:
+            setattr(properties, row.name, reader.binary())
+        else:
+            number = _read_number(reader, row)
+            if form == _VARINT:
+                properties.subscription_identifiers.append(number)
+            else:
+                setattr(properties, row.name, number)
+
+
+def _read_number(reader: Reader, row: _Property) -> int:
+    """Read a number and check its range."""
+    if row.form == _U8:
+        number = reader.u8()
+    elif row.form == _U16:
+        number = reader.u16()
+    elif row.form == _U32:
+        number = reader.u32()
+    else:
+        number = reader.varint()
+    if not row.minimum <= number <= row.maximum:
+        message = f"{row.name} is {number}"
+        if row.identifier == 0x23:
+            raise ProtocolViolation(message, statement="MQTT-3.3.2-8", reason_code=0x94)
+        raise ProtocolViolation(message)
+    return number
+
+
+def encode_properties(properties: Properties) -> bytes:
+    """Return the properties with their Property Length in front; one zero byte if there are none.
+
+    The caller is trusted: numbers out of range raise OverflowError, texts above 65,535 bytes too.
+    """
+    fields = _encode_fields(properties, _TABLE)
+    return encode_varint(len(fields)) + fields  # [MQTT-2.2.2-1]
+
+
+def encode_forwarded(properties: Properties) -> bytes:
+    """Return what a server must pass on with a message, without the Property Length.
+
+    That is Payload Format Indicator [MQTT-3.3.2-4], Content Type [MQTT-3.3.2-20], Response Topic
+    [MQTT-3.3.2-15], Correlation Data [MQTT-3.3.2-16] and User Properties in their order
+    [MQTT-3.3.2-17], [MQTT-3.3.2-18]. Everything else belongs to one hop.
+    """
+    return _encode_fields(properties, _FORWARDED)
+
+
+def _encode_fields(properties: Properties, rows: tuple[_Property, ...]) -> bytes:
+    """Write the properties of `rows` that are there."""
+    out = bytearray()
+    for row in rows:
+        value = getattr(properties, row.name)
+        if value is None or value == []:
+            continue
+        identifier = row.identifier
+        form = row.form
+        if form == _PAIR:
+            for name, text in value:
+                out.append(identifier)
+                out += encode_text(name)
+                out += encode_text(text)
+        elif form == _VARINT:
+            for number in value:
+                out.append(identifier)
+                out += encode_varint(number)
+        else:
+            out.append(identifier)
+            if form == _TEXT:
+                out += encode_text(value)
+            elif form == _BINARY:
+                out += encode_binary(value)
+            else:
+                out += value.to_bytes(1 << form, "big")
+    return bytes(out)
+
+
+def encode_varint(number: int) -> bytes:
+    """Write a Variable Byte Integer in its shortest form [MQTT-1.5.5-1].
+
+    Raises:
+        OverflowError: it is not 0 to 268,435,455.
+    """
+    if not 0 <= number <= REMAINING_LENGTH_MAX:
+        message = f"{number} does not fit a Variable Byte Integer"
+        raise OverflowError(message)
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def encode_text(text: str) -> bytes:
+    """Write a UTF-8 Encoded String; OverflowError above 65,535 bytes."""
+    return encode_binary(text.encode())
+
+
+def encode_binary(data: bytes) -> bytes:
+    """Write Binary Data; OverflowError above 65,535 bytes."""
+    return len(data).to_bytes(2, "big") + data
