@@ -82,12 +82,12 @@ cdef inline uint32_t read_u32(const uint8_t* p) noexcept nogil:
 cdef bint blob_is_valid(const uint8_t* blob, uint32_t blob_len) noexcept nogil:
     """Check every field once, so that acl_profile_parse() may read without looking."""
     cdef uint32_t offset = PROFILE_HEADER_BYTES
-    cdef uint32_t rule_index
+    cdef uint32_t _rule_index
     cdef const uint8_t* rule
     cdef uint16_t filter_len
     if blob_len < PROFILE_HEADER_BYTES or blob[4] > 1:
         return False
-    for rule_index in range(read_u16(blob + 5)):
+    for _rule_index in range(read_u16(blob + 5)):
         if blob_len - offset < RULE_HEADER_BYTES:
             return False
         rule = blob + offset

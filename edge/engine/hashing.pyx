@@ -8,7 +8,7 @@ cdef extern from "<sys/random.h>" nogil:
 
 
 cdef void draw_keys() except *:
-    """Fill `hash_keys`; waits for the kernel's random pool, which a freshly booted board may need."""
+    """Fill `hash_keys`; a freshly booted board may wait for the kernel's random pool here."""
     cdef uint64_t[4] drawn
     if getrandom(&drawn[0], sizeof(drawn), 0) != <ssize_t>sizeof(drawn):
         raise OSError("the kernel gave no random bytes for the hash keys")

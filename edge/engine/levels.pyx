@@ -74,7 +74,8 @@ cdef void level_remove(LevelNode* child) noexcept nogil:
     parent.table_count -= 1
     if parent.table_count == 0:
         table_resize(parent, 0)
-    elif parent.table_capacity > TABLE_CAPACITY_MIN and parent.table_count <= parent.table_capacity // 4:
+    elif (parent.table_capacity > TABLE_CAPACITY_MIN
+            and parent.table_count <= parent.table_capacity // 4):
         # A quarter, not a half: a child that comes and goes must not resize each time.
         table_resize(parent, parent.table_capacity // 2)
 

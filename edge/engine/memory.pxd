@@ -80,7 +80,7 @@ cdef inline void* mem_calloc(size_t count, size_t size) noexcept nogil:
 
 
 cdef inline void* mem_realloc(void* p, size_t n) noexcept nogil:
-    """Resize `p` (NULL: a new block) to `n` bytes.  0 bytes keep a minimal block: it never frees."""
+    """Resize `p` (NULL: a new block) to `n` bytes; 0 keeps a minimal block, it never frees."""
     cdef size_t before_bytes = _malloc_usable_size(p)
     p = _realloc(p, n if n else 1)
     if edge_unlikely(p == NULL):

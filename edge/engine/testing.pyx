@@ -1,10 +1,11 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False, auto_pickle=False
 """Thin Python handles on the routing structures, for tests only: the broker never imports this.
 
 Sessions are named by small integers.  Each probe frees everything when its `close` is called, so
 that a test can compare memory before and after.
 """
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from edge.engine.acl cimport (
@@ -36,9 +37,11 @@ def allocate(size_t size_bytes):
 
 def does_filter_match(bytes topic_filter, bytes topic):
     """Return filter_matches() of acl.pxd."""
-    return bool(filter_matches(topic_filter, <uint16_t>len(topic_filter), topic, <uint16_t>len(topic)))
+    return bool(filter_matches(
+        topic_filter, <uint16_t>len(topic_filter), topic, <uint16_t>len(topic)))
 
 
+@cython.final
 cdef class TrieProbe:
     """A trie with its match cache, and the sessions that were named so far."""
 
@@ -142,7 +145,9 @@ cdef class TrieProbe:
         cdef list found = []
         for index in range(entry.group_count):
             group = entry.groups[index]
-            members = {group.members[i].session.id: group.members[i].qos for i in range(group.count)}
+            members = {
+                group.members[i].session.id: group.members[i].qos for i in range(group.count)
+            }
             found.append(((<char*>group.name)[:group.name_len], members))
         return found
 
@@ -212,6 +217,7 @@ cdef void note_body(void* context, Body* body) noexcept nogil:
         (<list>context).append((topic, payload))
 
 
+@cython.final
 cdef class RetainedProbe:
     """A retained store."""
 
@@ -232,7 +238,8 @@ cdef class RetainedProbe:
 
     def set(self, bytes topic, bytes payload, long long expires_ms=0):
         """Store a message; returns False when a bound refused it."""
-        cdef Body* body = body_new(topic, <uint16_t>len(topic), NULL, 0, payload, <uint32_t>len(payload))
+        cdef Body* body = body_new(
+            topic, <uint16_t>len(topic), NULL, 0, payload, <uint32_t>len(payload))
         body.expires_ms = expires_ms
         stored = retained_set(&self.store, body)
         body_unref(body)
@@ -275,6 +282,7 @@ cdef class RetainedProbe:
         return self.store.next_expiry_ms
 
 
+@cython.final
 cdef class AclProbe:
     """An access profile."""
 
@@ -290,7 +298,8 @@ cdef class AclProbe:
 
     def allows(self, int access, int qos, bytes topic):
         """Return acl_allows()."""
-        return bool(acl_allows(self.profile, <uint8_t>access, <uint8_t>qos, topic, <uint16_t>len(topic)))
+        return bool(acl_allows(
+            self.profile, <uint8_t>access, <uint8_t>qos, topic, <uint16_t>len(topic)))
 
     @property
     def restricts_read(self):

@@ -42,7 +42,7 @@ cdef inline uint32_t capacity_for(uint32_t capacity, uint32_t count) noexcept no
 
 cdef void* array_resize(void* items, uint32_t* capacity, uint32_t count,
                         size_t item_bytes) noexcept nogil:
-    """Return the array with room for `count` items, which may be one more or one less than before."""
+    """Return the array with room for `count` items, which is one more or one less than before."""
     cdef uint32_t wanted = capacity_for(capacity[0], count)
     if wanted == capacity[0]:
         return items
@@ -71,7 +71,8 @@ cdef inline void sub_move(Sub* subs, uint32_t source_index, uint32_t target_inde
 
 # ---------------------------------------------------------------- nodes
 
-cdef inline bint is_wildcard(const uint8_t* level, size_t level_len, uint8_t wildcard) noexcept nogil:
+cdef inline bint is_wildcard(const uint8_t* level, size_t level_len,
+                             uint8_t wildcard) noexcept nogil:
     return level_len == 1 and level[0] == wildcard
 
 

@@ -1,0 +1,1 @@
+"""Slow, obvious models that the native code is compared with."""

@@ -1,0 +1,1 @@
+"""Property tests: random inputs and histories against a model."""
