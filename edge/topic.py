@@ -37,9 +37,8 @@ def check_topic_name(name: str, levels_max: int) -> None:
     """
     _check_common(name, levels_max, _NAME_INVALID, "Topic Name")
     if "+" in name or "#" in name:
-        raise ProtocolViolation(
-            "Topic Name has a wildcard", statement="MQTT-4.7.0-1", reason_code=_NAME_INVALID
-        )
+        message = "Topic Name has a wildcard"
+        raise ProtocolViolation(message, statement="MQTT-4.7.0-1", reason_code=_NAME_INVALID)
 
 
 def check_topic_filter(filter_: str, levels_max: int) -> None:
@@ -58,14 +57,16 @@ def check_topic_filter(filter_: str, levels_max: int) -> None:
     _check_common(filter_, levels_max, _FILTER_INVALID, "Topic Filter")
     position = filter_.find("#")
     if position >= 0 and (position != len(filter_) - 1 or not _starts_level(filter_, position)):
+        message = "# is not alone in the last level of the Topic Filter"
         raise ProtocolViolation(
-            "# is not alone in the last level of the Topic Filter",
+            message,
             statement="MQTT-4.7.1-1",
             reason_code=_FILTER_INVALID,
         )
     if "+" in filter_ and any("+" in level and level != "+" for level in filter_.split("/")):
+        message = "+ is not alone in its level of the Topic Filter"
         raise ProtocolViolation(
-            "+ is not alone in its level of the Topic Filter",
+            message,
             statement="MQTT-4.7.1-2",
             reason_code=_FILTER_INVALID,
         )
@@ -78,22 +79,22 @@ def _starts_level(text: str, position: int) -> bool:
 def _check_common(text: str, levels_max: int, reason_code: int, what: str) -> None:
     """Check what holds for names and filters alike."""
     if not text:
-        raise ProtocolViolation(
-            f"{what} is empty", statement="MQTT-4.7.3-1", reason_code=reason_code
-        )
+        message = f"{what} is empty"
+        raise ProtocolViolation(message, statement="MQTT-4.7.3-1", reason_code=reason_code)
     if "\0" in text:
-        raise MalformedPacket(f"{what} holds U+0000", statement="MQTT-4.7.3-2")
+        message = f"{what} holds U+0000"
+        raise MalformedPacket(message, statement="MQTT-4.7.3-2")
     # A character takes at most four bytes, so short texts need not be encoded to be counted.
     if len(text) > TOPIC_BYTES_MAX // 4 and len(text.encode()) > TOPIC_BYTES_MAX:
+        message = f"{what} is above {TOPIC_BYTES_MAX} bytes"
         raise ProtocolViolation(
-            f"{what} is above {TOPIC_BYTES_MAX} bytes",
+            message,
             statement="MQTT-4.7.3-3",
             reason_code=reason_code,
         )
     if text.count("/") >= levels_max:
-        raise ProtocolViolation(
-            f"{what} has more than {levels_max} levels", reason_code=reason_code
-        )
+        message = f"{what} has more than {levels_max} levels"
+        raise ProtocolViolation(message, reason_code=reason_code)
 
 
 def matches(topic_filter: str, topic_name: str) -> bool:
@@ -137,14 +138,16 @@ def parse_shared(filter_: str) -> SharedFilter | None:
     else:
         return None
     if not group or "+" in group or "#" in group:
+        message = "ShareName is empty or has a wildcard"
         raise ProtocolViolation(
-            "ShareName is empty or has a wildcard",
+            message,
             statement="MQTT-4.8.2-2" if group else "MQTT-4.8.2-1",
             reason_code=_FILTER_INVALID,
         )
     if not topic_filter:
+        message = "no Topic Filter behind the ShareName"
         raise ProtocolViolation(
-            "no Topic Filter behind the ShareName",
+            message,
             statement="MQTT-4.8.2-2",
             reason_code=_FILTER_INVALID,
         )

@@ -1,4 +1,4 @@
-"""Decoding what clients send to the control plane: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH.
+"""Decode the packets of clients: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT and AUTH.
 
 Every function takes one whole Control Packet with its fixed header. Any bytes either decode or
 raise MalformedPacket or ProtocolViolation; the Reason Code to answer with is in the exception.
@@ -87,8 +87,9 @@ def _protocol_version(reader: Reader) -> int:
         if level != MQTT_3_1:
             raise UnsupportedProtocolVersion(level)
     else:
+        message = "Protocol Name is not MQTT"
         raise ProtocolViolation(
-            "Protocol Name is not MQTT",
+            message,
             statement="MQTT-3.1.2-1",
             reason_code=ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
         )
@@ -138,16 +139,21 @@ def _check_connect_flags(flags: int, version: int) -> None:
         ProtocolViolation: before 5.0, a Password without User Name [MQTT311-3.1.2-22].
     """
     if flags & 0x01 and version != MQTT_3_1:
-        raise MalformedPacket("reserved Connect Flag is 1", statement="MQTT-3.1.2-3")
+        message = "reserved Connect Flag is 1"
+        raise MalformedPacket(message, statement="MQTT-3.1.2-3")
     if flags & _WILL:
         if flags & 0x18 == 0x18:
-            raise MalformedPacket("Will QoS is 3", statement="MQTT-3.1.2-12")
+            message = "Will QoS is 3"
+            raise MalformedPacket(message, statement="MQTT-3.1.2-12")
     elif flags & 0x18:
-        raise MalformedPacket("Will QoS without a Will", statement="MQTT-3.1.2-11")
+        message = "Will QoS without a Will"
+        raise MalformedPacket(message, statement="MQTT-3.1.2-11")
     elif flags & _WILL_RETAIN:
-        raise MalformedPacket("Will Retain without a Will", statement="MQTT-3.1.2-13")
+        message = "Will Retain without a Will"
+        raise MalformedPacket(message, statement="MQTT-3.1.2-13")
     if version != MQTT_5 and flags & _PASSWORD and not flags & _USERNAME:
-        raise ProtocolViolation("Password without User Name", statement="MQTT311-3.1.2-22")
+        message = "Password without User Name"
+        raise ProtocolViolation(message, statement="MQTT311-3.1.2-22")
 
 
 def _check_empty_client_id(version: int, *, clean_start: bool) -> None:
@@ -158,8 +164,9 @@ def _check_empty_client_id(version: int, *, clean_start: bool) -> None:
             [MQTT311-3.1.3-8]. Reason Code 0x85.
     """
     if version == MQTT_3_1 or (version == MQTT_3_1_1 and not clean_start):
+        message = "Client Identifier is empty"
         raise ProtocolViolation(
-            "Client Identifier is empty",
+            message,
             statement="MQTT311-3.1.3-8",
             reason_code=ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
         )
@@ -182,8 +189,9 @@ def _decode_will(reader: Reader, flags: int, version: int) -> Will:
         forwarded = encode_forwarded(properties)  # [MQTT-3.1.3-10]
     topic = reader.text()  # [MQTT-3.1.3-11]
     if not topic or "+" in topic or "#" in topic:
+        message = "Will Topic is not a Topic Name"
         raise ProtocolViolation(
-            "Will Topic is not a Topic Name",
+            message,
             statement="MQTT-4.7.0-1" if topic else "MQTT-4.7.3-1",
             reason_code=ReasonCode.TOPIC_NAME_INVALID,
         )
@@ -201,7 +209,8 @@ def _decode_will(reader: Reader, flags: int, version: int) -> Will:
 def _check_authentication(properties: Properties) -> None:
     """Raise ProtocolViolation for Authentication Data without a method [section 3.1.2.11.10]."""
     if properties.authentication_data is not None and properties.authentication_method is None:
-        raise ProtocolViolation("Authentication Data without Authentication Method")
+        message = "Authentication Data without Authentication Method"
+        raise ProtocolViolation(message)
 
 
 def _packet_id(reader: Reader, version: int) -> int:
@@ -209,7 +218,8 @@ def _packet_id(reader: Reader, version: int) -> int:
     packet_id = reader.u16()
     if packet_id == 0:
         statement = "MQTT-2.2.1-3" if version == MQTT_5 else "MQTT311-2.3.1-1"
-        raise ProtocolViolation("Packet Identifier is 0", statement=statement)
+        message = "Packet Identifier is 0"
+        raise ProtocolViolation(message, statement=statement)
     return packet_id
 
 
@@ -239,7 +249,8 @@ def decode_subscribe(packet: bytes, protocol_version: int) -> Subscribe:
             subscriptions.append(_subscription_v3(topic_filter, options, protocol_version))
     if not subscriptions:
         statement = "MQTT-3.8.3-2" if protocol_version == MQTT_5 else "MQTT311-3.8.3-3"
-        raise ProtocolViolation("SUBSCRIBE without a Topic Filter", statement=statement)
+        message = "SUBSCRIBE without a Topic Filter"
+        raise ProtocolViolation(message, statement=statement)
     return Subscribe(packet_id, subscriptions, properties)
 
 
@@ -251,7 +262,8 @@ def _subscription(topic_filter: str, options: int) -> Subscription:
     qos = options & 0x03
     retain_handling = options >> 4
     if qos == 3 or retain_handling == 3:
-        raise ProtocolViolation("Maximum QoS or Retain Handling is 3")
+        message = "Maximum QoS or Retain Handling is 3"
+        raise ProtocolViolation(message)
     no_local = bool(options & 0x04)
     if no_local and topic_filter.startswith(("$share/", "$queue/")):
         message = "No Local on a Shared Subscription"
@@ -331,5 +343,6 @@ def decode_auth(packet: bytes) -> Auth:
     properties = decode_properties(reader, PacketKind.AUTH) if reader.left() else Properties()
     reader.finish()
     if properties.authentication_method is None:
-        raise ProtocolViolation("AUTH without Authentication Method")
+        message = "AUTH without Authentication Method"
+        raise ProtocolViolation(message)
     return Auth(reason_code, properties)

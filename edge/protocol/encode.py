@@ -1,19 +1,23 @@
-"""Encoding what the control plane sends: CONNACK, SUBACK, UNSUBACK, DISCONNECT, AUTH.
+"""Encode the packets of the control plane: CONNACK, SUBACK, UNSUBACK, DISCONNECT and AUTH.
 
-`maximum_packet_size` is the client's, None without one. User Properties and then the Reason String are
-left out where they would pass it; a packet that passes it even so is not sent at all: the function
-returns no bytes and the caller closes [MQTT-3.1.2-24]. `problem_information` is False after
-Request Problem Information 0: then only CONNACK and DISCONNECT explain themselves [MQTT-3.1.2-29].
+`maximum_packet_size` is the client's, None without one. User Properties and then the Reason String
+are left out where they would pass it; a packet that passes it even so is not sent at all: the
+function returns no bytes and the caller closes [MQTT-3.1.2-24]. `problem_information` is False
+after Request Problem Information 0: then only CONNACK and DISCONNECT explain themselves
+[MQTT-3.1.2-29].
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from edge.protocol.kinds import MQTT_3_1, MQTT_5, PacketKind
-from edge.protocol.packets import Auth, Connack, Disconnect, Suback, Unsuback
 from edge.protocol.properties import Properties, encode_properties, encode_varint
 from edge.protocol.reason import FAILURE_MIN, NO_RETURN_CODE, connack_v311
+
+if TYPE_CHECKING:
+    from edge.protocol.packets import Auth, Connack, Disconnect, Suback, Unsuback
 
 
 def frame(kind: int, flags: int, body: bytes) -> bytes:

@@ -182,7 +182,8 @@ def _decode_fields(reader: Reader, packet: PacketKind, properties: Properties) -
             properties.user_properties.append((reader.text(), reader.text()))
             continue
         if seen >> identifier & 1 and not (row.repeats and packet == PacketKind.PUBLISH):
-            raise ProtocolViolation(f"{row.name} stands twice in {packet.name}")
+            message = f"{row.name} stands twice in {packet.name}"
+            raise ProtocolViolation(message)
         seen |= 1 << identifier
         form = row.form
         if form == _TEXT:

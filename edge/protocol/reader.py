@@ -87,13 +87,15 @@ class Reader:
         """
         raw = self.take(self.u16())
         if 0 in raw:
-            raise MalformedPacket("string holds U+0000", statement="MQTT-1.5.4-2")
+            message = "string holds U+0000"
+            raise MalformedPacket(message, statement="MQTT-1.5.4-2")
         try:
             return str(raw, "utf-8")
         except UnicodeDecodeError:
             # The broken bytes themselves stay out of the message and its chain: they may be long.
             pass
-        raise MalformedPacket("string is not well-formed UTF-8", statement="MQTT-1.5.4-1")
+        message = "string is not well-formed UTF-8"
+        raise MalformedPacket(message, statement="MQTT-1.5.4-1")
 
     def part(self, length_bytes: int) -> Reader:
         """Split off a reader for the next `length_bytes` bytes and step over them."""
@@ -131,9 +133,12 @@ def open_packet(packet: bytes, kind: int, flags: int, statement: str, *, ignore:
     reader = Reader(packet)
     first = reader.u8()
     if first >> 4 != kind:
-        raise ProtocolViolation(f"packet type {first >> 4} where {int(kind)} is expected")
+        message = f"packet type {first >> 4} where {int(kind)} is expected"
+        raise ProtocolViolation(message)
     if (first ^ flags) & 0x0F & ~ignore:
-        raise MalformedPacket("reserved flags of the fixed header are wrong", statement=statement)
+        message = "reserved flags of the fixed header are wrong"
+        raise MalformedPacket(message, statement=statement)
     if reader.varint() != reader.left():
-        raise MalformedPacket("Remaining Length does not fit the packet")
+        message = "Remaining Length does not fit the packet"
+        raise MalformedPacket(message)
     return reader
