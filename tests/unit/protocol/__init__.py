@@ -1,0 +1,1 @@
+"""The rare Control Packets."""
