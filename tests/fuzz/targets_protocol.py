@@ -5,25 +5,29 @@ Each target also checks that what has been decoded survives being written and re
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge.errors import ProtocolError
 from edge.protocol import client, decode
 from edge.protocol.kinds import PacketKind
-from edge.protocol.packets import Connect
 from edge.protocol.properties import decode_forwarded, decode_properties, encode_properties
 from edge.protocol.reader import Reader
 from edge.topic import check_topic_filter, check_topic_name, matches, parse_shared
 
+if TYPE_CHECKING:
+    from edge.protocol.packets import Connect
+
 LEVELS_MAX = 64
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """A decoded packet changed on the way out and in again."""
 
 
 def _same(first: object, second: object) -> None:
     if first != second:
         message = f"{first!r} became {second!r}"
-        raise Mismatch(message)
+        raise MismatchError(message)
 
 
 def target_connect(data: bytes) -> None:
