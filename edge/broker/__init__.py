@@ -1,0 +1,1 @@
+"""The trio control plane: policy for whatever is rare."""

@@ -1,0 +1,1 @@
+"""`edge.toml`: schema, loader, example, and the way in from mosquitto."""

@@ -1,0 +1,223 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
+"""The event loop of the engine thread; see reactor.pxd."""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from edge.engine.connection cimport (
+    connection_bury, connection_find, connection_flush, connection_kill, connection_timer,
+)
+from edge.engine.commands cimport run_commands
+from edge.engine.input cimport READ_BYTES, input_readable, input_resume
+from edge.engine.listener cimport listener_accept, listener_remove_all
+from edge.engine.mailbox cimport (
+    COMMANDED, EventNode, KIND_DRAINED, KIND_MEMORY, PEER_CLOSED, event_new, mailbox_destroy,
+    mailbox_drain_wake, mailbox_init, mailbox_post, mailbox_signal,
+)
+from edge.engine.match cimport match_cache_clear
+from edge.engine.acl cimport acl_profile_unref
+from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_used
+from edge.engine.poll cimport POLL_WAKE
+from edge.engine.retained cimport retained_clear, retained_expire, retained_init
+from edge.engine.session cimport session_free
+from edge.engine.state cimport LISTENERS_MAX
+from edge.engine.trie cimport trie_clear, trie_init
+from edge.engine.types cimport CONNECTION_DEAD, CONNECTION_LINGER, Connection, WheelEntry
+from edge.engine.wheel cimport wheel_init, wheel_pop_due, wheel_timeout_ms
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int)
+    int epoll_ctl(int, int, int, epoll_event*)
+    int epoll_wait(int, epoll_event*, int, int)
+    int EPOLL_CLOEXEC
+    int EPOLLIN
+    int EPOLLOUT
+    int EPOLLHUP
+    int EPOLLERR
+    int EPOLL_CTL_ADD
+
+cdef extern from "<fcntl.h>" nogil:
+    int c_open "open"(const char*, int)
+    int O_RDONLY
+    int O_CLOEXEC
+
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int, timespec*)
+    int CLOCK_MONOTONIC
+
+cdef enum:
+    EVENTS_PER_TURN = 256
+
+
+cdef int64_t now() noexcept nogil:
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return <int64_t>time.tv_sec * 1000 + time.tv_nsec / 1000000
+
+
+cdef EngineState* reactor_new(const EngineLimits* limits) noexcept nogil:
+    cdef EngineState* state = <EngineState*>mem_calloc(1, sizeof(EngineState))
+    cdef epoll_event event
+    state.limits = limits[0]
+    mailbox_init(&state.mailbox)
+    trie_init(&state.trie)
+    retained_init(&state.retained)
+    state.now_ms = now()
+    wheel_init(&state.wheel, state.now_ms)
+    state.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+    state.spare_fd = c_open(b"/dev/null", O_RDONLY | O_CLOEXEC)
+    state.read_capacity = READ_BYTES
+    state.read_buffer = <unsigned char*>mem_alloc(READ_BYTES)
+    state.topic_scratch = <unsigned char*>mem_alloc(65536)
+    state.acl_epoch = 1
+    event.events = EPOLLIN
+    event.data.u64 = POLL_WAKE
+    epoll_ctl(state.epoll_fd, EPOLL_CTL_ADD, state.mailbox.wake_fd, &event)
+    return state
+
+
+cdef void on_socket(EngineState* state, uint64_t data, uint32_t events) noexcept nogil:
+    cdef Connection* connection
+    if data < LISTENERS_MAX:
+        if state.listeners[data] != NULL:
+            listener_accept(state, state.listeners[data])
+        return
+    connection = connection_find(state, data)
+    if connection == NULL:
+        return
+    if events & EPOLLOUT:
+        connection_flush(state, connection)
+        if connection.state == CONNECTION_DEAD:
+            return
+    if events & (EPOLLHUP | EPOLLERR) and (connection.paused or connection.throttled):
+        # Input waits, so nobody would read the error, and epoll would report it for ever.
+        connection_kill(state, connection, PEER_CLOSED)
+    elif events & (EPOLLIN | EPOLLHUP | EPOLLERR):
+        input_readable(state, connection)
+
+
+cdef void on_time(EngineState* state) noexcept nogil:
+    cdef WheelEntry* due = wheel_pop_due(&state.wheel, state.now_ms)
+    cdef Connection* connection
+    while due != NULL:
+        connection = <Connection*>due
+        if connection.throttled and state.now_ms >= connection.throttled_until_ms:
+            connection.throttled = 0
+            input_resume(state, connection)
+        else:
+            connection_timer(state, connection)
+        due = wheel_pop_due(&state.wheel, state.now_ms)
+    if state.retained.next_expiry_ms and state.now_ms > state.retained.next_expiry_ms:
+        retained_expire(&state.retained, state.now_ms)
+
+
+cdef int sleep_ms(EngineState* state) noexcept nogil:
+    """How long the turn may wait: until the next deadline, for ever if there is none."""
+    cdef int timeout = wheel_timeout_ms(&state.wheel, state.now_ms)
+    cdef int64_t retained_ms
+    if state.retained.next_expiry_ms:
+        retained_ms = state.retained.next_expiry_ms - state.now_ms + 1
+        if retained_ms < 0:
+            retained_ms = 0
+        if retained_ms > 3600000:
+            retained_ms = 3600000
+        if timeout < 0 or retained_ms < timeout:
+            timeout = <int>retained_ms
+    return timeout
+
+
+cdef void watch_budget(EngineState* state) noexcept nogil:
+    """Tell the control plane when the memory budget is passed, and when it is well kept again."""
+    cdef EventNode* event
+    cdef bint over = mem_used() > (state.limits.memory_bytes_max - (state.limits.memory_bytes_max >> 4 if state.over_budget else 0))
+    if over != state.over_budget:
+        state.over_budget = over
+        event = event_new(KIND_MEMORY, NULL, 0, NULL, 0, NULL, 0)
+        event.flag = over
+        mailbox_post(&state.mailbox, event)
+
+
+cdef void turn(EngineState* state) noexcept nogil:
+    cdef epoll_event events[256]
+    cdef int count
+    cdef int i
+    cdef uint32_t k
+    cdef Connection* connection
+    count = epoll_wait(state.epoll_fd, events, EVENTS_PER_TURN, sleep_ms(state))
+    state.now_ms = now()
+    state.stats.turns += 1
+    for i in range(count):
+        if events[i].data.u64 == POLL_WAKE:
+            mailbox_drain_wake(&state.mailbox)
+            run_commands(state)
+        else:
+            on_socket(state, events[i].data.u64, events[i].events)
+    on_time(state)
+    # connection_flush() may list connections again (a queue that moves up): walk by index.
+    k = 0
+    while k < state.dirty_count:
+        connection = state.dirty[k]
+        connection.dirty = 0
+        if not connection.want_out:
+            connection_flush(state, connection)
+        k += 1
+    state.dirty_count = 0
+    if state.grave_count:
+        connection_bury(state)
+    if state.draining == 1 and state.connection_count == 0:
+        state.draining = 2
+        mailbox_post(&state.mailbox, event_new(KIND_DRAINED, NULL, 0, NULL, 0, NULL, 0))
+    if state.limits.memory_bytes_max:
+        watch_budget(state)
+    mailbox_signal(&state.mailbox)
+
+
+cdef void reactor_run(EngineState* state) noexcept nogil:
+    """Turn until told to stop."""
+    while not state.stopping:
+        turn(state)
+
+
+cdef void reactor_free(EngineState* state) noexcept nogil:
+    """Close and free everything; the thread has ended."""
+    cdef uint32_t i
+    listener_remove_all(state)
+    for i in range(state.slot_capacity):
+        if state.slots[i] != NULL:
+            connection_kill(state, state.slots[i], COMMANDED)
+    connection_bury(state)
+    for i in range(state.session_capacity):
+        while state.sessions[i] != NULL:
+            session_free(state, state.sessions[i])
+    match_cache_clear(&state.trie)
+    trie_clear(&state.trie)
+    retained_clear(&state.retained)
+    for i in range(state.profile_count):
+        acl_profile_unref(state.profiles[i])
+    for i in range(state.map_filter_count):
+        mem_free(state.map_filters[i].filter)
+    for i in range(state.pool_count):
+        mem_free(state.pool[i].data)
+    mem_free(state.map_filters)
+    mem_free(state.profiles)
+    mem_free(state.slots)
+    mem_free(state.free_slots)
+    mem_free(state.sessions)
+    mem_free(state.dirty)
+    mem_free(state.graves)
+    mem_free(state.read_buffer)
+    mem_free(state.topic_scratch)
+    c_close(state.epoll_fd)
+    if state.spare_fd >= 0:
+        c_close(state.spare_fd)
+    mailbox_destroy(&state.mailbox)
+    mem_free(state)

@@ -1,0 +1,1 @@
+"""Whatever turns another wire into the engine's bytes: TLS, WebSocket, PROXY protocol, serial."""

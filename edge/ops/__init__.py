@@ -1,0 +1,1 @@
+"""What operators see: metrics, $SYS, the control socket, logs. Reads snapshots, changes nothing."""
