@@ -1,0 +1,1 @@
+"""The brokers under test: how each is installed, configured and started."""
