@@ -77,8 +77,7 @@ class ControlServer:
         Raises:
             ListenError: the socket cannot be made.
         """
-        listener = open_control_socket(self._path)
-        self._inode = Path(self._path).stat().st_ino
+        listener = self._open()
         try:
             with listener:
                 task_status.started()
@@ -92,6 +91,11 @@ class ControlServer:
                         nursery.start_soon(self._serve_connection, connection)
         finally:
             self._remove()
+
+    def _open(self) -> trio.socket.SocketType:
+        listener = open_control_socket(self._path)
+        self._inode = Path(self._path).stat().st_ino
+        return listener
 
     def _remove(self) -> None:
         """Unlink the socket unless another broker has put its own there."""
