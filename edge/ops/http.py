@@ -101,8 +101,8 @@ class MetricsServer:
             self._connection_count -= 1
 
     async def _respond(self, head: bytes) -> bytes:
-        """Return the whole response to a request head; an empty head was too long."""
-        if not head:
+        """Return the whole response to a request head."""
+        if len(head) > REQUEST_BYTES_MAX:
             return _response(431, _TEXT, b"request too long\n")
         try:
             method, target, protocol = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
@@ -152,13 +152,16 @@ def _response(
 
 
 async def _read_head(stream: trio.abc.Stream) -> bytes | None:
-    """Return everything up to the empty line; b"" if it is too long, None if the peer leaves."""
+    """Return everything up to the empty line, or what there is of a head that is too long.
+
+    None if the peer leaves before the end of it.
+    """
     head = bytearray()
     while (end := head.find(b"\r\n\r\n")) < 0:
         if len(head) > REQUEST_BYTES_MAX:
-            return b""
+            return bytes(head)
         data = await stream.receive_some(REQUEST_BYTES_MAX)
         if not data:
             return None
         head += data
-    return bytes(head[:end]) if end <= REQUEST_BYTES_MAX else b""
+    return bytes(head[:end])
