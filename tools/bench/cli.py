@@ -18,12 +18,12 @@ from tools.bench.brokers.registry import BROKERS, US
 from tools.bench.credentials import make_tls_files
 from tools.bench.errors import BenchError, PeerMissingError
 from tools.bench.generator import Generator
-from tools.bench.measure import Bench
 from tools.bench.plot import render_svg
 from tools.bench.profiles import FULL, QUICK, Profile
 from tools.bench.report import Outcome, render_json, render_text
 from tools.bench.scenarios import SCENARIOS, Scenario
 from tools.bench.session import Plan, run_session
+from tools.bench.stage import Bench
 from tools.bench.verdict import Samples, judge
 
 if TYPE_CHECKING:

@@ -53,7 +53,6 @@ class Load:
     spin: bool = False  # poll without sleeping, see loadgen/loop.c
     idle: int = 0  # connections, in an idle run
     storm: int = 0  # clients that log in during a paced run
-    opening: int = 64  # connections being opened at once
 
     def arguments(self) -> list[str]:
         """Return the command line options."""
@@ -67,7 +66,6 @@ class Load:
             "payload": self.payload_bytes,
             "window": self.window,
             "rate": self.rate_per_s,
-            "opening": self.opening,
         }
         if self.spin:
             options["spin"] = 1
@@ -112,7 +110,7 @@ class Generator:
 
     def __init__(self, binary: Path, cpu: int) -> None:
         self._binary = binary
-        self._cpu = cpu
+        self.cpu = cpu
 
     @classmethod
     def build(cls, cache: Path, cpu: int) -> Generator:
@@ -152,7 +150,7 @@ class Generator:
         if logins is not None:
             argv += ["--storm-prefix", logins.prefix, "--password", logins.password]
         limit = ["timeout", "-s", "KILL", str(timing.longest_s())]
-        with _piped([*limit, *argv], self._cpu) as process:
+        with _piped([*limit, *argv], self.cpu) as process:
             for event in _events(process):
                 if event["event"] == "result":
                     return event

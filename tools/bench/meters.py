@@ -53,11 +53,6 @@ def read_meter(pids: Iterable[int]) -> Meter:
     )
 
 
-def pss_bytes(pids: Iterable[int]) -> int:
-    """Return the proportional set size: a page shared by n processes counts 1/n for each."""
-    return sum(_field(PROC / str(pid) / "smaps_rollup", "Pss") * 1024 for pid in pids)
-
-
 def cpu_busy_s(cpu: int) -> float:
     """Return how long one CPU has been busy, with whatever; what a hypervisor took counts too."""
     for line in (PROC / "stat").read_text().splitlines():

@@ -115,7 +115,7 @@ def _disturbed(name: str, title: str, kind: Kind, storm: int = 0) -> Scenario:
         name=name,
         title=title,
         kind=kind,
-        load=replace(PACED, rate_per_s=2000, storm=storm, opening=max(storm, 64)),
+        load=replace(PACED, rate_per_s=2000, storm=storm),
         targets=(steady, NO_FAULTS),
         only_subject=kind is Kind.HOG,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from tools.bench.errors import BenchError
-from tools.bench.measure import Bench, measure
+from tools.bench.measure import measure
 from tools.bench.scenarios import Kind, Scenario
 from tools.bench.verdict import Sample
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tools.bench.brokers.base import Broker
+    from tools.bench.stage import Bench
+
+# Builds and backups disturb whoever is measured at that moment, and ratios with them.
+FOREIGN_SHARE_MAX: Final = 0.1
+TRIES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +69,21 @@ def _in_turn(brokers: list[Broker], round_index: int) -> list[Broker]:
 
 
 def _sample(bench: Bench, broker: Broker, scenario: Scenario, round_index: int) -> Sample:
+    """Measure, and measure again if others used the CPUs meanwhile; keep the quietest result."""
+    sample = Sample(round=round_index, scenario=scenario.name, broker=broker.name)
+    tries = []
     try:
-        metrics = measure(bench, broker, scenario)
+        for _ in range(TRIES_MAX):
+            tries.append(measure(bench, broker, scenario))
+            if _foreign_share(tries[-1]) <= FOREIGN_SHARE_MAX:
+                break
     except BenchError as error:
-        return Sample(
-            round=round_index, scenario=scenario.name, broker=broker.name, error=str(error)
-        )
-    return Sample(round=round_index, scenario=scenario.name, broker=broker.name, metrics=metrics)
+        return replace(sample, error=str(error))
+    return replace(sample, metrics=min(tries, key=_foreign_share))
+
+
+def _foreign_share(metrics: Mapping[str, float]) -> float:
+    return metrics.get("foreign_cpu_share", 0.0)
 
 
 def _progress(sample: Sample) -> str:

@@ -41,7 +41,8 @@ struct options {
     double drain_s;                /* longest wait for the last messages after a run */
     double setup_s;                /* longest wait until every client is connected and subscribed */
     uint32_t idle_count;
-    uint32_t opening_max;          /* connections being opened at once */
+    uint32_t opening_max;          /* connections being opened at once; above a broker's backlog, the
+                                      system drops some and they wait a second to try again */
     uint32_t storm_count;          /* clients that log in while a paced flow is measured */
     const char *username;          /* of the ordinary clients, or NULL */
     const char *password;          /* of every client that sends a User Name */
