@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 from tools.bench.brokers.base import INFLIGHT_MESSAGES, QUEUE_MESSAGES, Ability, Setting
 from tools.bench.errors import PeerMissingError
 from tools.bench.network import LOOPBACK
-from tools.bench.processes import Command
+from tools.bench.processes import Command, run_quietly
 
 if TYPE_CHECKING:
     from tools.bench.credentials import Logins
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
+HASH_TIMEOUT_S: Final = 300.0  # a thousand deliberately slow hashes
 HOG_VARIABLE: Final = "ROBUSTMQ_EDGE_BENCH_HOG_MS"
 ABILITY: Final = Ability(has_logins=True, has_hog=True)
 
@@ -88,5 +89,16 @@ anonymous = true
 
 
 def _password_file(folder: Path, logins: Logins) -> Path:
-    """Hash the passwords the way `robustmq-edge passwd` does."""
-    raise NotImplementedError
+    """Hash the passwords the way `robustmq-edge passwd` does, in one process for all users.
+
+    Raises:
+        BenchError: this checkout cannot hash passwords.
+    """
+    path = folder / "passwords"
+    run_quietly(
+        [sys.executable, "-m", "edge", "passwd", str(path), "--batch"],
+        folder=REPOSITORY,
+        timeout_s=HASH_TIMEOUT_S,
+        text_in="".join(f"{name}:{logins.password}\n" for name in logins.names()),
+    )
+    return path
