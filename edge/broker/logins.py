@@ -1,0 +1,100 @@
+"""Password checks that take long, one at a time, away from everything else.
+
+A check is made slow on purpose (tens of milliseconds of CPU), so the worker thread runs at the
+lowest priority: on a board with one core, a thousand clients that log in after a power cut must not
+take the core from those that are at work. The connection of a waiting client is simply not read.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.access.passwords import PasswordFile, Verdict
+    from edge.broker.context import Context
+
+# More than this many waiting clients would wait longer than they have patience.
+PENDING_MAX: Final = 2048
+
+_NICE_LOWEST: Final = 19
+
+
+class Login(Protocol):
+    """A client that waits for its password to be checked."""
+
+    is_abandoned: bool  # its connection is gone: the check can be skipped
+
+
+def verify_quietly(passwords: PasswordFile, username: str, password: bytes) -> Verdict:
+    """Check a password in this thread, at the lowest priority. Blocks for long."""
+    with suppress(OSError):
+        # On Linux the priority belongs to the thread, and lowering it needs no privilege.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE_LOWEST)
+    return passwords.verify(username, password)
+
+
+class LoginQueue:
+    """The clients that wait, in order. Its task lives only as long as somebody does."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._waiting: deque[tuple[Login, PasswordFile, str, bytes, Callable[[Verdict], None]]] = (
+            deque()
+        )
+        self._is_running = False
+        self._limiter: trio.CapacityLimiter | None = None
+
+    def __len__(self) -> int:
+        """Return how many clients wait."""
+        return len(self._waiting)
+
+    def submit(
+        self,
+        login: Login,
+        passwords: PasswordFile,
+        username: str,
+        password: bytes,
+        on_verdict: Callable[[Verdict], None],
+    ) -> bool:
+        """Queue a check; `on_verdict` hears unless the login is abandoned. False: queue is full."""
+        if len(self._waiting) >= PENDING_MAX:
+            return False
+        self._waiting.append((login, passwords, username, password, on_verdict))
+        if not self._is_running:
+            self._is_running = True
+            self._context.spawn(self._run)
+        return True
+
+    async def _run(self) -> None:
+        if self._limiter is None:
+            self._limiter = trio.CapacityLimiter(1)
+        try:
+            while self._waiting:
+                login, passwords, username, password, on_verdict = self._waiting.popleft()
+                if login.is_abandoned:
+                    continue
+                # Others with the same credentials may have been checked while this one waited.
+                verdict = await trio.to_thread.run_sync(
+                    verify_quietly,
+                    passwords,
+                    username,
+                    password,
+                    limiter=self._limiter,
+                    abandon_on_cancel=True,
+                )
+                if not login.is_abandoned:
+                    try:
+                        on_verdict(verdict)
+                    except Exception as error:
+                        self._context.note_fault(error)
+                    self._context.engine.flush()
+        finally:
+            self._is_running = False
