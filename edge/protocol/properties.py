@@ -44,16 +44,16 @@ class Properties:
 
 
 # How a value stands on the wire.
-_U8: Final = 0
-_U16: Final = 1
-_U32: Final = 2
-_VARINT: Final = 3
-_TEXT: Final = 4
-_BINARY: Final = 5
-_PAIR: Final = 6
+FORM_U8: Final = 0
+FORM_U16: Final = 1
+FORM_U32: Final = 2
+FORM_VARINT: Final = 3
+FORM_TEXT: Final = 4
+FORM_BINARY: Final = 5
+FORM_PAIR: Final = 6
 
 
-class _Property:
+class PropertyRow:
     """A row of table 2-4: where the property may stand, and which values it may take."""
 
     __slots__ = ("form", "identifier", "maximum", "minimum", "name", "packets", "repeats")
@@ -74,40 +74,40 @@ class _Property:
         self.minimum = minimum
         self.maximum = maximum
         # Only these may stand more than once; the second one only in a PUBLISH.
-        self.repeats = form in (_PAIR, _VARINT)
+        self.repeats = form in (FORM_PAIR, FORM_VARINT)
 
 
 _P: Final = PacketKind
 
-_TABLE: Final = (
-    _Property(0x01, "payload_format_indicator", _U8, _P.PUBLISH, _P.WILL, maximum=1),
-    _Property(0x02, "message_expiry_interval_s", _U32, _P.PUBLISH, _P.WILL),
-    _Property(0x03, "content_type", _TEXT, _P.PUBLISH, _P.WILL),
-    _Property(0x08, "response_topic", _TEXT, _P.PUBLISH, _P.WILL),
-    _Property(0x09, "correlation_data", _BINARY, _P.PUBLISH, _P.WILL),
-    _Property(
+PROPERTY_TABLE: Final = (
+    PropertyRow(0x01, "payload_format_indicator", FORM_U8, _P.PUBLISH, _P.WILL, maximum=1),
+    PropertyRow(0x02, "message_expiry_interval_s", FORM_U32, _P.PUBLISH, _P.WILL),
+    PropertyRow(0x03, "content_type", FORM_TEXT, _P.PUBLISH, _P.WILL),
+    PropertyRow(0x08, "response_topic", FORM_TEXT, _P.PUBLISH, _P.WILL),
+    PropertyRow(0x09, "correlation_data", FORM_BINARY, _P.PUBLISH, _P.WILL),
+    PropertyRow(
         0x0B,
         "subscription_identifiers",
-        _VARINT,
+        FORM_VARINT,
         _P.PUBLISH,
         _P.SUBSCRIBE,
         minimum=1,
         maximum=REMAINING_LENGTH_MAX,
     ),
-    _Property(0x11, "session_expiry_interval_s", _U32, _P.CONNECT, _P.CONNACK, _P.DISCONNECT),
-    _Property(0x12, "assigned_client_identifier", _TEXT, _P.CONNACK),
-    _Property(0x13, "server_keep_alive_s", _U16, _P.CONNACK),
-    _Property(0x15, "authentication_method", _TEXT, _P.CONNECT, _P.CONNACK, _P.AUTH),
-    _Property(0x16, "authentication_data", _BINARY, _P.CONNECT, _P.CONNACK, _P.AUTH),
-    _Property(0x17, "request_problem_information", _U8, _P.CONNECT, maximum=1),
-    _Property(0x18, "will_delay_interval_s", _U32, _P.WILL),
-    _Property(0x19, "request_response_information", _U8, _P.CONNECT, maximum=1),
-    _Property(0x1A, "response_information", _TEXT, _P.CONNACK),
-    _Property(0x1C, "server_reference", _TEXT, _P.CONNACK, _P.DISCONNECT),
-    _Property(
+    PropertyRow(0x11, "session_expiry_interval_s", FORM_U32, _P.CONNECT, _P.CONNACK, _P.DISCONNECT),
+    PropertyRow(0x12, "assigned_client_identifier", FORM_TEXT, _P.CONNACK),
+    PropertyRow(0x13, "server_keep_alive_s", FORM_U16, _P.CONNACK),
+    PropertyRow(0x15, "authentication_method", FORM_TEXT, _P.CONNECT, _P.CONNACK, _P.AUTH),
+    PropertyRow(0x16, "authentication_data", FORM_BINARY, _P.CONNECT, _P.CONNACK, _P.AUTH),
+    PropertyRow(0x17, "request_problem_information", FORM_U8, _P.CONNECT, maximum=1),
+    PropertyRow(0x18, "will_delay_interval_s", FORM_U32, _P.WILL),
+    PropertyRow(0x19, "request_response_information", FORM_U8, _P.CONNECT, maximum=1),
+    PropertyRow(0x1A, "response_information", FORM_TEXT, _P.CONNACK),
+    PropertyRow(0x1C, "server_reference", FORM_TEXT, _P.CONNACK, _P.DISCONNECT),
+    PropertyRow(
         0x1F,
         "reason_string",
-        _TEXT,
+        FORM_TEXT,
         _P.CONNACK,
         _P.PUBACK,
         _P.PUBREC,
@@ -118,19 +118,19 @@ _TABLE: Final = (
         _P.DISCONNECT,
         _P.AUTH,
     ),
-    _Property(0x21, "receive_maximum", _U16, _P.CONNECT, _P.CONNACK, minimum=1),
-    _Property(0x22, "topic_alias_maximum", _U16, _P.CONNECT, _P.CONNACK),
-    _Property(0x23, "topic_alias", _U16, _P.PUBLISH, minimum=1),
-    _Property(0x24, "maximum_qos", _U8, _P.CONNACK, maximum=1),
-    _Property(0x25, "retain_available", _U8, _P.CONNACK, maximum=1),
+    PropertyRow(0x21, "receive_maximum", FORM_U16, _P.CONNECT, _P.CONNACK, minimum=1),
+    PropertyRow(0x22, "topic_alias_maximum", FORM_U16, _P.CONNECT, _P.CONNACK),
+    PropertyRow(0x23, "topic_alias", FORM_U16, _P.PUBLISH, minimum=1),
+    PropertyRow(0x24, "maximum_qos", FORM_U8, _P.CONNACK, maximum=1),
+    PropertyRow(0x25, "retain_available", FORM_U8, _P.CONNACK, maximum=1),
     # User Property is allowed wherever properties are: not in PINGREQ and PINGRESP.
-    _Property(0x26, "user_properties", _PAIR, *(k for k in _P if k not in (12, 13))),
-    _Property(0x27, "maximum_packet_size", _U32, _P.CONNECT, _P.CONNACK, minimum=1),
-    _Property(0x28, "wildcard_subscription_available", _U8, _P.CONNACK, maximum=1),
-    _Property(0x29, "subscription_identifiers_available", _U8, _P.CONNACK, maximum=1),
-    _Property(0x2A, "shared_subscription_available", _U8, _P.CONNACK, maximum=1),
+    PropertyRow(0x26, "user_properties", FORM_PAIR, *(k for k in _P if k not in (12, 13))),
+    PropertyRow(0x27, "maximum_packet_size", FORM_U32, _P.CONNECT, _P.CONNACK, minimum=1),
+    PropertyRow(0x28, "wildcard_subscription_available", FORM_U8, _P.CONNACK, maximum=1),
+    PropertyRow(0x29, "subscription_identifiers_available", FORM_U8, _P.CONNACK, maximum=1),
+    PropertyRow(0x2A, "shared_subscription_available", FORM_U8, _P.CONNACK, maximum=1),
 )
-_BY_IDENTIFIER: Final = {row.identifier: row for row in _TABLE}
+_BY_IDENTIFIER: Final = {row.identifier: row for row in PROPERTY_TABLE}
 
 # What a server forwards with the message, in the order in which we write it. User Properties are
 # last, so that theirs is the only order that matters [MQTT-3.3.2-18].
@@ -177,7 +177,7 @@ def _decode_fields(reader: Reader, packet: PacketKind, properties: Properties) -
         if row is None or not row.packets >> packet & 1:
             message = f"property 0x{identifier:02x} is not allowed in {packet.name}"
             raise MalformedPacket(message)
-        if row.form == _PAIR:
+        if row.form == FORM_PAIR:
             # Both strings obey the rules of strings [MQTT-1.5.7-1].
             properties.user_properties.append((reader.text(), reader.text()))
             continue
@@ -186,29 +186,29 @@ def _decode_fields(reader: Reader, packet: PacketKind, properties: Properties) -
             raise ProtocolViolation(message)
         seen |= 1 << identifier
         form = row.form
-        if form == _TEXT:
+        if form == FORM_TEXT:
             text = reader.text()
             if identifier == 0x08 and ("+" in text or "#" in text):
                 message = "Response Topic has a wildcard"
                 raise ProtocolViolation(message, statement="MQTT-3.3.2-14")
             setattr(properties, row.name, text)
-        elif form == _BINARY:
+        elif form == FORM_BINARY:
             setattr(properties, row.name, reader.binary())
         else:
             number = _read_number(reader, row)
-            if form == _VARINT:
+            if form == FORM_VARINT:
                 properties.subscription_identifiers.append(number)
             else:
                 setattr(properties, row.name, number)
 
 
-def _read_number(reader: Reader, row: _Property) -> int:
+def _read_number(reader: Reader, row: PropertyRow) -> int:
     """Read a number and check its range."""
-    if row.form == _U8:
+    if row.form == FORM_U8:
         number = reader.u8()
-    elif row.form == _U16:
+    elif row.form == FORM_U16:
         number = reader.u16()
-    elif row.form == _U32:
+    elif row.form == FORM_U32:
         number = reader.u32()
     else:
         number = reader.varint()
@@ -225,7 +225,7 @@ def encode_properties(properties: Properties) -> bytes:
 
     The caller is trusted: numbers out of range raise OverflowError, texts above 65,535 bytes too.
     """
-    fields = _encode_fields(properties, _TABLE)
+    fields = _encode_fields(properties, PROPERTY_TABLE)
     return encode_varint(len(fields)) + fields  # [MQTT-2.2.2-1]
 
 
@@ -239,7 +239,7 @@ def encode_forwarded(properties: Properties) -> bytes:
     return _encode_fields(properties, _FORWARDED)
 
 
-def _encode_fields(properties: Properties, rows: tuple[_Property, ...]) -> bytes:
+def _encode_fields(properties: Properties, rows: tuple[PropertyRow, ...]) -> bytes:
     """Write the properties of `rows` that are there."""
     out = bytearray()
     for row in rows:
@@ -248,20 +248,20 @@ def _encode_fields(properties: Properties, rows: tuple[_Property, ...]) -> bytes
             continue
         identifier = row.identifier
         form = row.form
-        if form == _PAIR:
+        if form == FORM_PAIR:
             for name, text in value:
                 out.append(identifier)
                 out += encode_text(name)
                 out += encode_text(text)
-        elif form == _VARINT:
+        elif form == FORM_VARINT:
             for number in value:
                 out.append(identifier)
                 out += encode_varint(number)
         else:
             out.append(identifier)
-            if form == _TEXT:
+            if form == FORM_TEXT:
                 out += encode_text(value)
-            elif form == _BINARY:
+            elif form == FORM_BINARY:
                 out += encode_binary(value)
             else:
                 out += value.to_bytes(1 << form, "big")

@@ -22,7 +22,7 @@ from edge.protocol.packets import (
     Will,
 )
 from edge.protocol.properties import (
-    _TABLE,
+    PROPERTY_TABLE,
     Properties,
     decode_forwarded,
     decode_properties,
@@ -44,7 +44,7 @@ packet_ids = st.integers(1, 0xFFFF)
 def properties_of(kind: PacketKind) -> st.SearchStrategy[Properties]:
     """Properties that a packet of this kind may have."""
     fields: dict[str, st.SearchStrategy[object]] = {}
-    for row in _TABLE:
+    for row in PROPERTY_TABLE:
         if not row.packets >> kind & 1:
             continue
         numbers = st.integers(row.minimum, min(row.maximum, (1 << 8 * (1 << row.form % 3)) - 1))

@@ -1,0 +1,1 @@
+"""The commands of `robustmq-edge`, one file for each noun."""
