@@ -252,7 +252,7 @@ class Broker:
     async def _start_metrics(self, nursery: trio.Nursery) -> None:
         if not self._config.metrics.address:
             return
-        from edge.config.load import parse_address
+        from edge.config.address import parse_address
         from edge.ops.http import MetricsServer
 
         address = parse_address(self._config.metrics.address)

@@ -19,7 +19,7 @@ from edge.errors import ListenError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge.config.load import Address
+    from edge.config.address import Address
     from edge.config.schema import ListenerConfig
 
 BACKLOG: Final = 1024
@@ -95,7 +95,7 @@ def open_all(configs: tuple[ListenerConfig, ...], environ: Mapping[str, str]) ->
 
 
 def _open(index: int, config: ListenerConfig, passed: list[socket.socket]) -> OpenListener:
-    from edge.config.load import parse_address
+    from edge.config.address import parse_address
 
     address = parse_address(config.address)
     for candidate in passed:

@@ -64,7 +64,7 @@ class Settings:
 
     def replace(self, config: EdgeConfig) -> None:
         """Put another configuration in force."""
-        from edge.config.load import parse_address
+        from edge.config.address import parse_address
 
         self.config = config
         self.listeners = tuple(
@@ -72,8 +72,7 @@ class Settings:
                 index,
                 listener,
                 config,
-                is_local=(address := parse_address(listener.address)).is_loopback
-                or address.kind == "unix",
+                is_local=parse_address(listener.address).is_loopback,
             )
             for index, listener in enumerate(config.listener)
         )
