@@ -49,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_error(error: EdgeError) -> None:
-    """Write an error and its hint to standard error."""
-    sys.stderr.write(f"error: {error.message}\n")
+    """Write an error and its hint to standard error; a file's mistakes are a line each."""
+    for line in error.message.splitlines():
+        sys.stderr.write(f"error: {line}\n")
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
 

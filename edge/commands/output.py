@@ -67,7 +67,7 @@ def table_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
     widths = [
         max(len(head), *(len(line[index]) for line in cells)) for index, head in enumerate(heads)
     ]
-    right = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in columns]
+    right = [all(_is_number(row.get(name)) for row in rows) for name in columns]
     return [
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)
@@ -75,6 +75,10 @@ def table_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
         ).rstrip()
         for line in (heads, *cells)
     ]
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _cut(text: str) -> str:

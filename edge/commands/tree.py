@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import argparse
+import sys
+from typing import Final, NoReturn
 
 from edge.commands import ban, client, config, passwd, pub, status, sub, topic
 from edge.commands.options import Parser, add_verbs
@@ -31,7 +33,7 @@ def carry_out(words: list[str]) -> int:
 def build_parser() -> Parser:
     """Return the parser of all commands."""
     parser = Parser(prog="robustmq-edge", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("--version", action="version", version=version_text())
+    parser.add_argument("--version", action=VersionAction, nargs=0, help="show the version")
     verbs = add_verbs(parser)
     # Listed here for the help; cli.py has taken the words away before.
     verbs.add_parser("run", help="run the broker", add_help=False)
@@ -44,6 +46,15 @@ def build_parser() -> Parser:
     topic.add(verbs)
     ban.add(verbs)
     return parser
+
+
+class VersionAction(argparse.Action):
+    """Prints the version. argparse's own would look it up for every command."""
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Print and end."""
+        sys.stdout.write(f"{version_text()}\n")
+        raise SystemExit(0)
 
 
 def version_text() -> str:
