@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Unpack
 
 import pytest
 
 from tests.support.broker import DEFAULT_CONFIG, BrokerPool, external_address
-from tests.support.mqtt import Mqtt
+from tests.support.mqtt import ConnectFields, Mqtt
 
 MqttFactory = Callable[..., Mqtt]
 
@@ -45,13 +46,18 @@ def mqtt(broker_address: tuple[str, int]) -> Iterator[Mqtt]:
 
 @pytest.fixture
 def mqtt_with(broker_pool: BrokerPool) -> Iterator[MqttFactory]:
-    """Call it with the text of edge.toml (and files) to get a view of such a broker."""
+    """Call it with the text of edge.toml (and files) to get a view of such a broker.
+
+    Further arguments are CONNECT fields of the witness, where not everybody is let in.
+    """
     if external_address() is not None:
         pytest.skip("needs a broker with its own configuration")
     views: list[Mqtt] = []
 
-    def view_of(config: str, files: dict[str, str] | None = None) -> Mqtt:
-        view = Mqtt(broker_pool.get(config, files).address)
+    def view_of(
+        config: str, files: dict[str, str] | None = None, **witness: Unpack[ConnectFields]
+    ) -> Mqtt:
+        view = Mqtt(broker_pool.get(config, files).address, **witness)
         views.append(view)
         return view
 

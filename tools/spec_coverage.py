@@ -15,10 +15,12 @@ import ast
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VERSIONS: Final = {"5.0": "statements_v5.toml", "3.1.1": "statements_v311.toml"}
@@ -64,9 +66,7 @@ def load_statements(folder: Path) -> dict[str, Statement]:
         sections = tomllib.loads((folder / file_name).read_text(encoding="utf-8"))
         for section, entries in sections.items():
             for statement_id, entry in entries.items():
-                statement = Statement(
-                    id=statement_id, version=version, section=section, **entry
-                )
+                statement = Statement(id=statement_id, version=version, section=section, **entry)
                 if statement.concerns not in CONCERNS:
                     raise CoverageError(f"{file_name}: {statement_id} concerns nobody we know")
                 if statement_id in statements:

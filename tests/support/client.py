@@ -6,11 +6,11 @@ nothing arrives is shown with PINGREQ: what the Server had to send is there befo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from tests.support.packets import (
@@ -32,6 +32,7 @@ from tests.support.packets import (
 from tests.support.wire import PacketType, Properties, WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 DEADLINE_S: Final = float(os.environ.get("EDGE_TEST_DEADLINE_S", "5"))
@@ -60,7 +61,8 @@ class Client:
         self.client_id = ""
         self.connack = Connack()
         self.is_closed = False
-        self._link = link
+        self.packet_bytes_seen_max = 0
+        self.link = link
         self._buffer = bytearray()
         self._deferred: deque[Packet] = deque()
         self._packet_id = 0
@@ -84,10 +86,9 @@ class Client:
             packet if isinstance(packet, bytes) else packet.encode(self.version)
             for packet in packets
         )
-        try:
-            self._link.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the close is what the next expectation sees
+        # Whether the Server has closed is what the next expectation sees.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.link.sendall(data)
 
     def next_packet_id(self) -> int:
         """A Packet Identifier that this connection has not used yet."""
@@ -266,13 +267,11 @@ class Client:
     def close(self) -> None:
         """Close our side at once; for the end of a test."""
         self.is_closed = True
-        self._link.close()
+        self.link.close()
 
     def _finish(self) -> None:
-        try:
-            self._link.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the Server was faster
+        with contextlib.suppress(OSError):  # the Server was faster
+            self.link.shutdown(socket.SHUT_WR)
         while self.receive() is not None:
             pass
         self.close()
@@ -294,18 +293,16 @@ class Client:
         left_s = deadline_mono_s - time.monotonic()
         if left_s <= 0:
             raise AssertionError(f"nothing came in time; unread: {self._buffer.hex()!r}")
-        self._link.settimeout(left_s)
+        self.link.settimeout(left_s)
         try:
-            data = self._link.recv(RECEIVE_BYTES)
+            data = self.link.recv(RECEIVE_BYTES)
         except TimeoutError:
-            raise AssertionError(
-                f"nothing came in time; unread: {self._buffer.hex()!r}"
-            ) from None
+            raise AssertionError(f"nothing came in time; unread: {self._buffer.hex()!r}") from None
         except ConnectionResetError:
             return False
         finally:
-            if self._link.fileno() >= 0:
-                self._link.settimeout(DEADLINE_S)
+            if self.link.fileno() >= 0:
+                self.link.settimeout(DEADLINE_S)
         self._buffer += data
         return bool(data)
 
@@ -316,11 +313,14 @@ class Client:
                 return None
             length |= (self._buffer[index] & 0x7F) << (7 * (index - 1))
             if not self._buffer[index] & 0x80:
+                if index > 1 and not self._buffer[index]:
+                    raise WireError("Remaining Length is longer than it must be")
                 end = index + 1 + length
                 if len(self._buffer) < end:
                     return None
                 first_byte, body = self._buffer[0], bytes(self._buffer[index + 1 : end])
                 del self._buffer[:end]
+                self.packet_bytes_seen_max = max(self.packet_bytes_seen_max, end)
                 return decode(first_byte, body, self.version)
         raise WireError(f"Remaining Length has more than four bytes: {self._buffer[:8].hex()}")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from typing import Final, TypedDict, Unpack
 
 from tests.support.client import Client, connect_socket, open_client
 from tests.support.packets import MQTT_5, Connect, Publish, Will
-from tests.support.wire import P, PacketType, Properties
+from tests.support.wire import P, Properties
 
 _NUMBERS: Final = itertools.count(1)
 
@@ -29,18 +30,19 @@ class ConnectFields(TypedDict, total=False):
 class Witness:
     """Another client of the same broker, which nothing that a test does may disturb."""
 
-    def __init__(self, address: tuple[str, int] | str) -> None:
+    def __init__(self, address: tuple[str, int] | str, **fields: Unpack[ConnectFields]) -> None:
         name = f"witness-{os.getpid()}-{next(_NUMBERS)}"
         self._topic = f"{name}/heartbeat"
-        self._client = open_client(address, Connect(client_id=name))
-        self._client.subscribe(self._topic, qos=1)
+        fields.setdefault("client_id", name)
+        self._client = open_client(address, Connect(**fields))
+        self._client.subscribe(self._topic)
         self._count = 0
 
     def check(self) -> None:
         """The witness is connected, gets its own messages and no others."""
         self._count += 1
         payload = b"%d" % self._count
-        self._client.publish(self._topic, payload, qos=1)
+        self._client.publish(self._topic, payload)
         message = self._client.take()
         assert (message.topic_name, message.payload) == (self._topic, payload), message
         self._client.expect_nothing()
@@ -51,14 +53,18 @@ class Witness:
 
 
 class Mqtt:
-    """Opens clients on one broker and closes them when the test is over."""
+    """Opens clients on one broker and closes them when the test is over.
 
-    def __init__(self, address: tuple[str, int] | str) -> None:
+    `witness` are the CONNECT fields of the witness, where the broker lets in not everybody.
+    """
+
+    def __init__(self, address: tuple[str, int] | str, **witness: Unpack[ConnectFields]) -> None:
         self.address = address
+        self._version = witness.get("version", MQTT_5)
         self.prefix = f"t{os.getpid()}/{next(_NUMBERS)}"
         self._clients: list[Client] = []
         self._expiring: list[str] = []
-        self._witness = Witness(address)
+        self._witness = Witness(address, **witness)
 
     def topic(self, name: str = "a") -> str:
         """A Topic Name that no other test uses."""
@@ -132,8 +138,11 @@ class Mqtt:
         for client in self._clients:
             client.close()
         for client_id in dict.fromkeys(self._expiring):
-            open_client(self.address, Connect(client_id=client_id)).disconnect()
+            connect = Connect(version=self._version, client_id=client_id)
+            open_client(self.address, connect).disconnect()
         self._witness.close()
 
 
-
+def wait_out(interval_s: float) -> None:
+    """Let time pass, because what is tested is an interval and nothing tells its end."""
+    time.sleep(interval_s)

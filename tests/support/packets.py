@@ -208,9 +208,7 @@ class Farewell:
         return frame(self.type << 4, bytes([self.reason_code]) + properties(self.properties))
 
 
-Packet = (
-    Connect | Connack | Publish | Ack | Subscribe | Unsubscribe | Suback | Ping | Farewell
-)
+Packet = Connect | Connack | Publish | Ack | Subscribe | Unsubscribe | Suback | Ping | Farewell
 
 _FLAGS: Final = {PacketType.PUBREL: 2, PacketType.SUBSCRIBE: 2, PacketType.UNSUBSCRIBE: 2}
 _ACKS: Final = (PacketType.PUBACK, PacketType.PUBREC, PacketType.PUBREL, PacketType.PUBCOMP)

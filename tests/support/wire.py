@@ -72,7 +72,7 @@ class P(IntEnum):
 
 
 PropertyValue = int | str | bytes | list[int] | list[tuple[str, str]]
-Properties = Mapping[P, PropertyValue]
+Properties = Mapping[P, object]  # checked when written, see _property_value
 
 
 class Rule(NamedTuple):
@@ -131,9 +131,7 @@ REASON_CODES: Final[dict[PacketType, frozenset[int]]] = {
     _T.PUBREC: _QOS_ACK_CODES,
     _T.PUBREL: frozenset({0x00, 0x92}),
     _T.PUBCOMP: frozenset({0x00, 0x92}),
-    _T.SUBACK: frozenset(
-        {0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2}
-    ),
+    _T.SUBACK: frozenset({0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2}),
     _T.UNSUBACK: frozenset({0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91}),
     _T.DISCONNECT: frozenset(
         {0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, *range(0x8B, 0x91), *range(0x93, 0xA3)}
@@ -296,7 +294,7 @@ class Cursor:
             elif key in found:
                 raise WireError(f"{key.name} is there twice")
             else:
-                found[key] = value
+                found[key] = value  # type: ignore[assignment]
         return found
 
     def _value(self, key: P, form: str) -> int | str | bytes | tuple[str, str]:
