@@ -176,6 +176,7 @@ def test_connack_that_is_encoded_decodes_to_the_same(
     assert client.decode_connack(encode.encode_connack(connack, 5), 5) == connack
 
 
+@pytest.mark.spec("MQTT-3.1.2-24")
 @given(
     packet_ids,
     st.lists(st.integers(0, 255), max_size=5),
@@ -222,6 +223,7 @@ def test_publish_and_its_acknowledgements_decode_to_the_same(
     assert client.decode_ack(client.encode_ack(ack, version), version) == ack
 
 
+@pytest.mark.spec("MQTT-1.5.7-1", "MQTT-2.2.2-1")
 @given(st.sampled_from(PacketKind), st.data())
 def test_properties_that_are_encoded_decode_to_the_same(
     kind: PacketKind, data: st.DataObject
@@ -232,6 +234,7 @@ def test_properties_that_are_encoded_decode_to_the_same(
     assert reader.left() == 0
 
 
+@pytest.mark.spec("MQTT-3.1.3-10")
 @given(properties_of(PacketKind.WILL))
 def test_forwarded_properties_are_only_those_that_travel(properties: Properties) -> None:
     forwarded = encode_forwarded(properties)

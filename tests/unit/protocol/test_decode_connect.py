@@ -57,6 +57,7 @@ def test_connect_of_mqtt_5_decodes_with_will_and_properties() -> None:
     )
 
 
+@pytest.mark.spec("MQTT-3.1.2-3", "MQTT311-3.1.2-3")
 @pytest.mark.parametrize("head", [HEAD_V4, HEAD_V5])
 def test_reserved_connect_flag_is_malformed(head: str) -> None:
     error = failure(f"{head} 03 000a 00 0001 61")
@@ -64,6 +65,7 @@ def test_reserved_connect_flag_is_malformed(head: str) -> None:
     assert error.statement == "MQTT-3.1.2-3"
 
 
+@pytest.mark.spec("MQTT-3.1.2-11", "MQTT-3.1.2-12", "MQTT-3.1.2-13")
 @pytest.mark.parametrize(
     ("flags", "statement"),
     [
@@ -78,12 +80,14 @@ def test_impossible_will_flags_are_malformed(flags: str, statement: str) -> None
     assert error.statement == statement
 
 
+@pytest.mark.spec("MQTT311-3.1.2-22")
 def test_password_without_user_name_is_a_violation_before_5_and_fine_in_5() -> None:
     assert failure(f"{HEAD_V4} 42 000a 0001 61 0001 70").statement == "MQTT311-3.1.2-22"
     connect = decode_connect(packet(f"{HEAD_V5} 42 000a 00 0001 61 0001 70"))
     assert (connect.username, connect.password) == (None, b"p")
 
 
+@pytest.mark.spec("MQTT311-3.1.3-8")
 @pytest.mark.parametrize("head", [f"{HEAD_V3} 02", f"{HEAD_V3} 00", f"{HEAD_V4} 00"])
 def test_empty_client_id_is_refused_with_0x85_where_the_version_does_not_allow_it(
     head: str,
@@ -96,11 +100,13 @@ def test_empty_client_id_decodes_where_the_version_allows_it(head: str) -> None:
     assert decode_connect(packet(f"{head} 0000")).client_id == ""
 
 
+@pytest.mark.spec("MQTT-4.7.0-1", "MQTT-4.7.3-1")
 @pytest.mark.parametrize("topic", ["0000", "0003 612f23", "0001 2b"])
 def test_will_topic_that_is_no_topic_name_is_refused_with_0x90(topic: str) -> None:
     assert failure(f"{HEAD_V5} 06 000a 00 0001 61 00 {topic} 0000").reason_code == 0x90
 
 
+@pytest.mark.spec("MQTT-3.1.2-2", "MQTT311-3.1.2-2")
 @pytest.mark.parametrize(
     ("name_and_level", "answered_as"),
     [
@@ -121,6 +127,7 @@ def test_unsupported_version_says_which_connack_the_peer_reads(
     assert error.protocol_version == answered_as
 
 
+@pytest.mark.spec("MQTT-3.1.2-1", "MQTT311-3.1.2-1")
 def test_other_protocol_name_is_a_violation_of_an_unknown_peer() -> None:
     body = "0004 68747470 05 02 000a 0001 61"
     error = failure(body)
@@ -141,6 +148,7 @@ def test_bytes_behind_the_last_field_are_malformed() -> None:
     assert isinstance(failure(f"{HEAD_V4} 02 000a 0001 61 00"), MalformedPacket)
 
 
+@pytest.mark.spec("MQTT-2.1.3-1", "MQTT311-2.2.2-1")
 def test_fixed_header_flags_are_malformed() -> None:
     data = bytearray(packet(f"{HEAD_V4} 02 000a 0001 61"))
     data[0] = 0x11
@@ -149,6 +157,7 @@ def test_fixed_header_flags_are_malformed() -> None:
     assert caught.value.statement == "MQTT-2.1.3-1"
 
 
+@pytest.mark.spec("MQTT-1.5.5-1")
 def test_remaining_length_that_is_not_minimal_is_malformed() -> None:
     body = bytes.fromhex(f"{HEAD_V4} 02 000a 0001 61")
     with pytest.raises(MalformedPacket) as caught:
@@ -156,6 +165,9 @@ def test_remaining_length_that_is_not_minimal_is_malformed() -> None:
     assert caught.value.statement == "MQTT-1.5.5-1"
 
 
+@pytest.mark.spec(
+    "MQTT-1.5.4-1", "MQTT-1.5.4-2", "MQTT-3.1.3-4", "MQTT311-1.5.3-1", "MQTT311-1.5.3-2"
+)
 @pytest.mark.parametrize(
     ("text", "statement"),
     [
@@ -171,6 +183,7 @@ def test_client_id_that_is_no_proper_string_is_malformed(text: str, statement: s
     assert error.statement == statement
 
 
+@pytest.mark.spec("MQTT-1.5.4-3", "MQTT311-1.5.3-3")
 def test_byte_order_mark_is_kept() -> None:
     # [MQTT-1.5.4-3]
     connect = decode_connect(packet(f"{HEAD_V4} 02 000a 0004 efbbbf61"))
@@ -200,6 +213,7 @@ def test_bad_connect_properties_are_told_apart(properties: str, error: type[Prot
     assert type(failure(f"{HEAD_V5} 02 000a {properties} 0001 61")) is error
 
 
+@pytest.mark.spec("MQTT-3.3.2-14")
 def test_response_topic_of_a_will_with_a_wildcard_is_a_violation() -> None:
     error = failure(f"{HEAD_V5} 06 000a 00 0001 61 04 08 0001 23 0001 61 0000")
     assert error.statement == "MQTT-3.3.2-14"

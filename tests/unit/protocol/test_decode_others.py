@@ -43,6 +43,14 @@ def test_subscribe_sent_again_has_dup_only_in_mqtt_3_1() -> None:
             decode_subscribe(data, version)
 
 
+@pytest.mark.spec(
+    "MQTT-3.8.1-1",
+    "MQTT-3.8.3-2",
+    "MQTT-3.8.3-4",
+    "MQTT-3.8.3-5",
+    "MQTT311-3.8.3-3",
+    "MQTT311-3.8.3-4",
+)
 @pytest.mark.parametrize(
     ("first", "body", "version", "error", "statement"),
     [
@@ -77,6 +85,7 @@ def test_unsubscribe_decodes() -> None:
     assert decode_unsubscribe(packet(0xA2, "000a 00 0001 61 0003 622f23"), 5) == expected
 
 
+@pytest.mark.spec("MQTT-3.10.1-1", "MQTT-3.10.3-2")
 @pytest.mark.parametrize(
     ("first", "body", "statement"),
     [
@@ -110,6 +119,7 @@ def test_disconnect_of_mqtt_3_1_1_is_empty() -> None:
         decode_disconnect(b"\xe0\x01\x00", 4)
 
 
+@pytest.mark.spec("MQTT-3.14.1-1", "MQTT-3.14.2-1")
 @pytest.mark.parametrize(
     ("first", "body", "statement"),
     [
@@ -131,6 +141,7 @@ def test_auth_decodes() -> None:
     )
 
 
+@pytest.mark.spec("MQTT-3.15.1-1", "MQTT-3.15.2-1")
 @pytest.mark.parametrize(
     ("first", "body", "statement"),
     [

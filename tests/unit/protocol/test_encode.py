@@ -26,6 +26,7 @@ def test_connack_of_each_version() -> None:
     assert encode_connack(connack, 3).hex() == "20020000"
 
 
+@pytest.mark.spec("MQTT-3.2.2-6", "MQTT311-3.2.2-4")
 def test_refusing_connack_has_no_session_present() -> None:
     # [MQTT-3.2.2-6], [MQTT311-3.2.2-4]
     assert encode_connack(Connack(True, 0x87), 5).hex() == "2003008700"
@@ -51,17 +52,20 @@ def test_reason_codes_have_return_codes_where_one_fits(
     assert connack_v311(reason) == return_code
 
 
+@pytest.mark.spec("MQTT311-3.2.2-6")
 def test_refusal_without_return_code_is_no_connack() -> None:
     # [MQTT311-3.2.2-6]
     assert encode_connack(Connack(False, ReasonCode.MALFORMED_PACKET), 4) == b""
 
 
+@pytest.mark.spec("MQTT-3.9.3-1", "MQTT311-3.9.3-1", "MQTT311-3.9.3-2")
 def test_suback_of_each_version() -> None:
     suback = Suback(10, [1, 0x87, 0x8F])
     assert encode_suback(suback, 5).hex() == "9006000a0001878f"
     assert encode_suback(suback, 4).hex() == "9005000a018080"
 
 
+@pytest.mark.spec("MQTT-3.11.3-1")
 def test_unsuback_of_each_version() -> None:
     unsuback = Unsuback(10, [0, 0x11])
     assert encode_unsuback(unsuback, 5).hex() == "b005000a000011"
@@ -81,6 +85,7 @@ def test_auth() -> None:
     assert encode_auth(auth).hex() == "f00a180815000" + "16d16000178"
 
 
+@pytest.mark.spec("MQTT-3.9.2-1", "MQTT-3.9.2-2")
 def test_user_properties_go_before_the_reason_string_when_a_client_takes_little() -> None:
     # [MQTT-3.9.2-1], [MQTT-3.9.2-2]
     suback = Suback(10, [0x80], EXPLAINED)
@@ -94,6 +99,7 @@ def test_user_properties_go_before_the_reason_string_when_a_client_takes_little(
     assert encode_suback(suback, 5, len(shortest) - 1) == b""
 
 
+@pytest.mark.spec("MQTT-3.1.2-29")
 def test_without_problem_information_only_connack_and_disconnect_explain() -> None:
     # [MQTT-3.1.2-29]
     quiet_suback = encode_suback(Suback(10, [0x80], EXPLAINED), 5, problem_information=False)
@@ -112,6 +118,7 @@ def test_leaving_out_does_not_change_the_packet_that_was_given() -> None:
     assert EXPLAINED.user_properties == [("k", "v")]
 
 
+@pytest.mark.spec("MQTT-1.5.5-1")
 @pytest.mark.parametrize(
     ("number", "encoded"),
     [

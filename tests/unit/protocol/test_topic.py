@@ -15,6 +15,7 @@ def test_good_topic_names_pass(name: str) -> None:
     check_topic_name(name, LEVELS_MAX)
 
 
+@pytest.mark.spec("MQTT-4.7.0-1", "MQTT-4.7.3-1")
 @pytest.mark.parametrize(
     ("name", "statement"),
     [
@@ -33,6 +34,7 @@ def test_bad_topic_names_are_refused_with_0x90(name: str, statement: str) -> Non
     assert caught.value.reason_code == 0x90
 
 
+@pytest.mark.spec("MQTT-4.7.3-2", "MQTT311-4.7.3-2")
 @pytest.mark.parametrize("check", [check_topic_name, check_topic_filter])
 def test_nul_is_malformed(check: object) -> None:
     assert callable(check)
@@ -48,6 +50,9 @@ def test_good_topic_filters_pass(topic_filter: str) -> None:
     check_topic_filter(topic_filter, LEVELS_MAX)
 
 
+@pytest.mark.spec(
+    "MQTT-4.7.1-1", "MQTT-4.7.1-2", "MQTT-4.7.3-1", "MQTT311-4.7.1-2", "MQTT311-4.7.1-3"
+)
 @pytest.mark.parametrize(
     ("topic_filter", "statement"),
     [
@@ -70,6 +75,7 @@ def test_bad_topic_filters_are_refused_with_0x8f(topic_filter: str, statement: s
     assert caught.value.reason_code == 0x8F
 
 
+@pytest.mark.spec("MQTT-4.7.2-1", "MQTT-4.7.3-4", "MQTT311-4.7.2-1")
 @pytest.mark.parametrize(
     ("topic_filter", "topic_name", "expected"),
     [
@@ -116,6 +122,7 @@ def test_shared_filters_are_split(filter_: str, expected: SharedFilter | None) -
     assert parse_shared(filter_) == expected
 
 
+@pytest.mark.spec("MQTT-4.8.2-1", "MQTT-4.8.2-2")
 @pytest.mark.parametrize(
     "filter_",
     ["$share/", "$share//a", "$share/g", "$share/g/", "$share/+/a", "$share/#", "$queue/"],
