@@ -10,8 +10,12 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-LIBRARIES = {"edge.gateways.tls": ["ssl", "crypto"], "edge.gateways.pump": ["ssl", "crypto"],
-             "edge.gateways.websocket": ["crypto"]}
+LIBRARIES = {
+    "edge.gateways.tls": ["ssl", "crypto"],
+    "edge.gateways.tunnel": ["ssl", "crypto"],
+    "edge.gateways.pump": ["ssl", "crypto"],
+    "edge.gateways.upgrade": ["crypto"],
+}
 
 
 def extension(source: Path) -> Extension:

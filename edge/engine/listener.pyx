@@ -3,10 +3,10 @@
 
 from libc.errno cimport EMFILE, ENFILE, errno
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
-from libc.stdio cimport snprintf
-from libc.string cimport memset, strlen
+from libc.string cimport memset
 from edge.engine.connection cimport connection_new
 from edge.engine.memory cimport mem_calloc, mem_free
+from edge.engine.peer cimport PEER_TEXT_MAX, peer_text, sockaddr, sockaddr_storage
 from edge.engine.state cimport LISTENERS_MAX
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -21,10 +21,6 @@ cdef extern from "<sys/epoll.h>" nogil:
     int EPOLL_CTL_DEL
 
 cdef extern from "<sys/socket.h>" nogil:
-    struct sockaddr:
-        unsigned short sa_family
-    struct sockaddr_storage:
-        unsigned short ss_family
     int accept4(int, sockaddr*, unsigned int*, int)
     int setsockopt(int, int, int, const void*, unsigned int)
     int SOCK_NONBLOCK
@@ -33,24 +29,10 @@ cdef extern from "<sys/socket.h>" nogil:
     int AF_INET6
 
 cdef extern from "<netinet/in.h>" nogil:
-    struct in_addr:
-        pass
-    struct in6_addr:
-        pass
-    struct sockaddr_in:
-        unsigned short sin_port
-        in_addr sin_addr
-    struct sockaddr_in6:
-        unsigned short sin6_port
-        in6_addr sin6_addr
-    unsigned short ntohs(unsigned short)
     int IPPROTO_TCP
 
 cdef extern from "<netinet/tcp.h>" nogil:
     int TCP_NODELAY
-
-cdef extern from "<arpa/inet.h>" nogil:
-    const char* inet_ntop(int, const void*, char*, unsigned int)
 
 cdef extern from "<fcntl.h>" nogil:
     int c_open "open"(const char*, int)
@@ -62,7 +44,6 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef enum:
     ACCEPTS_PER_TURN = 64           # a flood of connects must not starve those who are connected
-    PEER_TEXT_MAX = 80
 
 
 cdef void listener_add(EngineState* state, const Command* command) noexcept nogil:
@@ -104,21 +85,6 @@ cdef void listener_remove_all(EngineState* state) noexcept nogil:
         listener_remove(state, i)
 
 
-cdef uint32_t peer_text(const sockaddr_storage* address, char* out) noexcept nogil:
-    """`192.0.2.1:1883`, `[2001:db8::1]:1883` or `local`; returns its length."""
-    cdef char host[64]
-    host[0] = 0
-    if address.ss_family == AF_INET:
-        inet_ntop(AF_INET, &(<sockaddr_in*>address).sin_addr, host, sizeof(host))
-        snprintf(out, PEER_TEXT_MAX, b"%s:%u", host, <unsigned int>ntohs((<sockaddr_in*>address).sin_port))
-    elif address.ss_family == AF_INET6:
-        inet_ntop(AF_INET6, &(<sockaddr_in6*>address).sin6_addr, host, sizeof(host))
-        snprintf(out, PEER_TEXT_MAX, b"[%s]:%u", host, <unsigned int>ntohs((<sockaddr_in6*>address).sin6_port))
-    else:
-        snprintf(out, PEER_TEXT_MAX, b"local")
-    return <uint32_t>strlen(out)
-
-
 cdef void refuse_one(EngineState* state, Listener* listener) noexcept nogil:
     """No descriptor left: give up the spare one for a moment, or epoll would report the same connection for ever."""
     cdef int fd
@@ -156,5 +122,5 @@ cdef void listener_accept(EngineState* state, Listener* listener) noexcept nogil
             continue
         if address.ss_family == AF_INET or address.ss_family == AF_INET6:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        text_len = peer_text(&address, text)
+        text_len = peer_text(&address, text, PEER_TEXT_MAX)
         connection_new(state, listener, fd, <const uint8_t*>text, text_len, listener.proxy_header)

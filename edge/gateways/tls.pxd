@@ -1,0 +1,12 @@
+# TLS settings of a listener, and who the other side of a finished handshake is.
+
+from libc.stdint cimport uint8_t, uint32_t
+from edge.gateways.openssl cimport SSL, SSL_CTX
+
+
+cdef class TlsContext:
+    cdef SSL_CTX* context
+    cdef _trust(self, str client_ca_file, str client_certificate, str crl_file)
+
+# Writes `common-name NUL subject` (RFC 2253) and returns its length; a single NUL without a certificate.
+cdef uint32_t tls_identity(SSL* ssl, uint8_t* out, uint32_t capacity) noexcept nogil
