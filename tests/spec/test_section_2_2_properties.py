@@ -240,7 +240,6 @@ def test_server_packets_without_properties_say_length_0(mqtt: Mqtt) -> None:
     assert client.unsubscribe(mqtt.topic()) == [0]
 
 
-@pytest.mark.spec("MQTT-3.4.2-1", "MQTT-4.3.2-3")
 @pytest.mark.parametrize("packet_type", [T.PUBACK, T.PUBREC, T.PUBREL, T.PUBCOMP])
 @pytest.mark.parametrize("form", ["short", "code", "full"])
 def test_each_length_of_an_acknowledgement_is_accepted(

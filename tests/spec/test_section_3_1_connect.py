@@ -188,7 +188,6 @@ def test_password_without_user_name_is_refused_in_3_1_1(mqtt: Mqtt, version: int
     client.expect_close()
 
 
-@pytest.mark.spec("MQTT-3.1.2-16", "MQTT-3.1.2-19")
 def test_password_without_user_name_is_read_in_5(mqtt: Mqtt) -> None:
     """Goal: 5.0 allows it; the broker may refuse to let it in, but not to read it."""
     client = mqtt.open()

@@ -81,7 +81,7 @@ def test_nothing_is_sent_again_while_the_connection_lives(
     client.expect_nothing()
 
 
-@pytest.mark.spec("MQTT-4.4.0-1", "MQTT-4.3.2-3", "MQTT311-4.6.0-1", "MQTT-4.6.0-1")
+@pytest.mark.spec("MQTT-4.4.0-1", "MQTT-4.3.2-3", "MQTT311-4.6.0-1")
 @both_versions
 def test_messages_are_sent_again_in_their_order_before_new_ones(mqtt: Mqtt, version: int) -> None:
     """Goal: on resume the unacknowledged ones come first, in the order of their first sending."""

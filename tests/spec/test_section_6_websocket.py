@@ -51,7 +51,7 @@ def connected(mqtt: Mqtt, link: WebSocket, version: int = 5) -> Client:
     return client
 
 
-@pytest.mark.spec("MQTT-6.0.0-4", "MQTT-6.0.0-3", "MQTT311-6.0.0-4", "MQTT311-6.0.0-3")
+@pytest.mark.spec("MQTT-6.0.0-4", "MQTT311-6.0.0-4")
 @pytest.mark.parametrize("offer", ["mqtt", "chat, mqtt", "mqtt,mqttv3.1"])
 def test_server_selects_the_subprotocol_mqtt(open_websocket: OpenWebSocket, offer: str) -> None:
     """Goal: whatever else is offered, mqtt is selected."""
