@@ -66,7 +66,12 @@ class Acceptor:
         size_max = grant.client_packet_bytes_max or None
         # Session Present does not change the size: try before the Session is touched.
         if not encode_connack(connack, connect.protocol_version, size_max):  # [MQTT-3.1.2-24]
-            raise ConnectRefusedError(ReasonCode.PACKET_TOO_LARGE, detail="CONNACK does not fit")
+            grant.reduce()
+            connack = self._connack(pending, grant, expiry_s)
+            if not encode_connack(connack, connect.protocol_version, size_max):
+                raise ConnectRefusedError(
+                    ReasonCode.PACKET_TOO_LARGE, detail="CONNACK does not fit"
+                )
         client, connack.session_present = self._sessions.take(
             pending.identity.client_id, clean_start=connect.clean_start, mount=mount
         )

@@ -47,7 +47,7 @@ from edge.protocol.packets import Disconnect
 from edge.protocol.reason import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from edge.config.schema import EdgeConfig
 
@@ -88,7 +88,7 @@ async def serve(
     files = read_access_files(config.access)
     opened = open_all(config.listener, environ)
     engine = Engine(**engine_limits(config))
-    gateway = Gateway(engine)
+    gateway = Gateway(engine, timeout_ms=config.limits.connect_timeout_s * 1000)
     try:
         async with trio.open_nursery() as nursery:
             context = Context(engine, Settings(config), log, spawn=nursery.start_soon)
@@ -220,11 +220,7 @@ class Broker:
             packet_bytes_max=policy.packet_bytes_max,
         )
         if through_gateway:
-            self._gateway.add(
-                listener,
-                packet_bytes_max=policy.packet_bytes_max,
-                timeout_ms=self._config.limits.connect_timeout_s * 1000,
-            )
+            self._gateway.add(listener)
 
     # -- tasks
 
@@ -302,7 +298,7 @@ class Broker:
 
     # -- the end
 
-    async def _until_told_to_end(self, signals: trio.abc.ReceiveChannel[int]) -> None:
+    async def _until_told_to_end(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             if number != signal.SIGHUP:
                 self._log.info("broker.ending", signal=signal.Signals(number).name)
@@ -313,7 +309,7 @@ class Broker:
                 continue  # told in the log; the old settings hold on
 
     @staticmethod
-    async def _end_at_once(signals: trio.abc.ReceiveChannel[int], scope: trio.CancelScope) -> None:
+    async def _end_at_once(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
         """A second SIGTERM or SIGINT does not wait for anybody."""
         async for number in signals:
             if number != signal.SIGHUP:

@@ -33,11 +33,13 @@ class Grant:
         "alias_out_max",
         "client_packet_bytes_max",
         "inflight_max",
+        "is_reduced",
         "keep_alive_s",
         "receive_max",
     )
 
     def __init__(self, connect: Connect, policy: ListenerPolicy, config: EdgeConfig) -> None:
+        self.is_reduced = False
         properties = connect.properties
         session = config.session
         is_v5 = connect.protocol_version == MQTT_5
@@ -52,6 +54,12 @@ class Grant:
         self.client_packet_bytes_max = properties.maximum_packet_size or 0
         self.alias_in_max = config.limits.topic_alias_max if is_v5 else 0
         self.alias_out_max = min(properties.topic_alias_maximum or 0, config.limits.topic_alias_max)
+
+    def reduce(self) -> None:
+        """Give up what the client need not be told of, because its Maximum Packet Size is tiny."""
+        self.receive_max = _RECEIVE_MAXIMUM_ABSENT
+        self.alias_in_max = 0
+        self.is_reduced = True
 
 
 def bounded_keep_alive(keep_alive_s: int, keep_alive_s_max: int) -> int:
@@ -107,7 +115,7 @@ def connack_properties(
         properties.maximum_qos = policy.qos_max  # [MQTT-3.2.2-9]
     if not policy.retain_available:
         properties.retain_available = 0
-    if policy.packet_bytes_max < _PACKET_BYTES_UNLIMITED:
+    if policy.packet_bytes_max < _PACKET_BYTES_UNLIMITED and not grant.is_reduced:
         properties.maximum_packet_size = policy.packet_bytes_max
     if is_assigned:
         properties.assigned_client_identifier = client_id  # [MQTT-3.2.2-16]

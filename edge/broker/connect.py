@@ -16,7 +16,11 @@ from edge.broker.connack import check_will
 from edge.broker.identity import Identity, Peer, identify
 from edge.broker.refusal import ConnectRefusedError
 from edge.errors import ProtocolError
-from edge.protocol.decode import decode_connect, peek_protocol_version
+from edge.protocol.decode import (
+    UnsupportedProtocolVersion,
+    decode_connect,
+    peek_protocol_version,
+)
 from edge.protocol.encode import encode_connack
 from edge.protocol.kinds import MQTT_3_1_1, MQTT_5, PacketKind
 from edge.protocol.packets import Connack
@@ -132,13 +136,10 @@ class Connects:
             self._check_version(connect)
             identity = identify(connect, peer, policy, self._context.settings.config.session)
         except ConnectRefusedError as refused:
-            self._refuse_stranger(event.connection, peer, version, refused)
+            self._send_refusal(event.connection, peer, version, refused)
             return
         except ProtocolError as error:
-            # Before 5.0 a packet that breaks the rules gets no CONNACK [MQTT311-3.1.4-1], except
-            # where a Return Code says just that.
-            refused = ConnectRefusedError(error.reason_code, error.message, detail=str(error))
-            self._refuse_stranger(event.connection, peer, version, refused)
+            self._send_refusal(event.connection, peer, version, refusal_of(error))
             return
         pending = PendingConnect(event.connection, policy, peer, connect, identity)
         self._pending[event.connection] = pending
@@ -208,7 +209,7 @@ class Connects:
         except ConnectRefusedError as refused:
             self._refuse(pending, refused)
         except ProtocolError as error:
-            self._refuse(pending, ConnectRefusedError(error.reason_code, error.message))
+            self._refuse(pending, refusal_of(error))
 
     def _refuse(self, pending: PendingConnect, refused: ConnectRefusedError) -> None:
         self._forget(pending)
@@ -222,11 +223,6 @@ class Connects:
             client_id=pending.identity.client_id,
             username=pending.identity.username,
         )
-
-    def _refuse_stranger(
-        self, connection: int, peer: Peer, version: int, refused: ConnectRefusedError
-    ) -> None:
-        self._send_refusal(connection, peer, version, refused)
 
     def _send_refusal(
         self,
@@ -269,3 +265,13 @@ class Connects:
         if pending.timer is not None:
             pending.timer.cancel()
             pending.timer = None
+
+
+def refusal_of(error: ProtocolError) -> ConnectRefusedError:
+    """Return the refusal of a CONNECT that breaks the rules.
+
+    Before 5.0 it gets no CONNACK [MQTT311-3.1.4-1], except where a Return Code says just that.
+    """
+    # Nobody knows what a peer of an unknown version can read: it gets the shortest form.
+    text = "" if isinstance(error, UnsupportedProtocolVersion) else error.message
+    return ConnectRefusedError(error.reason_code, text, detail=str(error))

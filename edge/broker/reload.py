@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
+from edge.config.schema import NodeConfig
 from edge.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Settings that were given to the engine, or to something else that is made once.
 NEEDS_RESTART: Final = {
-    "node": (),
+    "node": ("id", "mode", "data_dir", "control_socket"),
     "limits": (
         "memory_bytes_max",
         "connections_max",
@@ -158,7 +159,7 @@ def merge(running: EdgeConfig, wanted: EdgeConfig) -> tuple[EdgeConfig, list[str
         f"{section}.{name}"
         for section, names in NEEDS_RESTART.items()
         for name in (names or [field.name for field in fields(getattr(running, section))])
-        if getattr(getattr(running, section), name) != getattr(getattr(wanted, section), name)
+        if _differs(getattr(running, section), getattr(wanted, section), name)
     ]
     wanted_at = {listener.address: listener for listener in wanted.listener}
     listeners = []
@@ -180,6 +181,18 @@ def merge(running: EdgeConfig, wanted: EdgeConfig) -> tuple[EdgeConfig, list[str
         listener=tuple(listeners),
     )
     return config, needs_restart
+
+
+def _differs(running: object, wanted: object, name: str) -> bool:
+    """Return whether a setting has changed in the file.
+
+    `[node]` is filled in by the command line: there, what the file leaves at its default is not a
+    wish for the default.
+    """
+    value = getattr(wanted, name)
+    if isinstance(wanted, NodeConfig) and value == getattr(NodeConfig(), name):
+        return False
+    return bool(value != getattr(running, name))
 
 
 def _merge_listener(

@@ -115,6 +115,9 @@ class SlowPackets:
 
     def _on_disconnect(self, client: Client, packet: bytes) -> None:
         disconnect = decode_disconnect(packet, client.protocol_version)
+        if disconnect.properties.server_reference is not None:
+            message = "Server Reference from a client"
+            raise ProtocolViolation(message)
         expiry_s = disconnect.properties.session_expiry_interval_s
         if expiry_s is not None and not self._sessions.change_expiry(client, expiry_s):
             message = "Session Expiry Interval was 0 in CONNECT"

@@ -1,14 +1,13 @@
 """An engine without threads and sockets: it records every command and keeps what a test asks about.
 
-It has the methods of engine.pyi that the control plane uses. Closing a connection makes the event that
-the real engine would post, so a test sees the control plane react to its own commands.
+It has the methods of engine.pyi that the control plane uses. Closing a connection makes the event
+that the real engine would post, so a test sees the control plane react to its own commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.engine.engine import (
     CAUSE_COMMAND,
@@ -19,6 +18,9 @@ from edge.engine.engine import (
     EVENT_REPLY,
     EVENT_TOPIC,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass
@@ -222,9 +224,7 @@ class FakeEngine:
     def map_topic(self, connection: int, topic: bytes, target: bytes) -> None:
         self.connections[connection].mappings[topic] = target
 
-    def subscribe(
-        self, session: int, topic_filter: bytes, *, group: bytes, **options: Any
-    ) -> None:
+    def subscribe(self, session: int, topic_filter: bytes, *, group: bytes, **options: Any) -> None:
         self.journal.append(("subscribe", topic_filter))
         self.sessions[session][topic_filter, group] = options
 

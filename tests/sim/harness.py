@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -31,6 +30,9 @@ from edge.protocol.packets import (
 )
 from edge.protocol.properties import Properties
 from tests.sim.fake_engine import FakeConnection, FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 PEER = b"127.0.0.1:50000"
 
@@ -74,7 +76,9 @@ def configured(**sections: dict[str, Any]) -> EdgeConfig:
     return replace(
         config,
         **{
-            name: replace(getattr(config, name), **settings) if isinstance(settings, dict) else settings
+            name: replace(getattr(config, name), **settings)
+            if isinstance(settings, dict)
+            else settings
             for name, settings in sections.items()
         },
     )
@@ -179,9 +183,7 @@ class Sim:
     def __init__(self, nursery: trio.Nursery, config: EdgeConfig, **parts: Any) -> None:
         self.engine = FakeEngine()
         self.log = RecordingLog()
-        self.context = Context(
-            self.engine, Settings(config), self.log, spawn=nursery.start_soon
-        )
+        self.context = Context(self.engine, Settings(config), self.log, spawn=nursery.start_soon)
         parts = {"passwords": None, "acl": None, "bans": NoBans()} | parts
         self.plane = ControlPlane(self.context, **parts)
 

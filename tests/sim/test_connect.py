@@ -201,7 +201,9 @@ async def test_anonymous_clients_need_loopback_or_permission() -> None:
         ListenerConfig(address="127.0.0.1:1886", anonymous=False),
     )
     async with simulated(configured(listener=listeners)) as sim:
-        codes = [sim.try_connect("a", listener_index=index).connack().reason_code for index in range(4)]
+        codes = [
+            sim.try_connect("a", listener_index=index).connack().reason_code for index in range(4)
+        ]
         assert codes == [0, 0x87, 0, 0x87]
         assert sim.try_connect("a", version=4, listener_index=1).take() == [b"\x20\x02\x00\x05"]
         # Nobody can prove a name where there is no password file.
@@ -250,13 +252,25 @@ async def test_too_many_connections_from_one_address_are_refused() -> None:
 
 
 async def test_connack_above_the_clients_packet_size_closes_and_takes_nothing_away() -> None:
-    async with simulated() as sim:
+    async with simulated(configured(limits={"keep_alive_s_max": 10})) as sim:
         first = sim.connect("a")
-        second = sim.try_connect("a", maximum_packet_size=8)
+        second = sim.try_connect("a", maximum_packet_size=7)
         assert second.connack().reason_code == 0x95
         assert second.is_closed
         assert not first.is_closed
         assert len(sim.context.clients) == 1
+
+
+async def test_client_of_tiny_packets_is_told_only_what_it_must_know() -> None:
+    async with simulated(configured(limits={"keep_alive_s_max": 10})) as sim:
+        client = sim.try_connect("a", maximum_packet_size=8)
+        properties = client.connack().properties
+        assert properties.server_keep_alive_s == 10
+        assert properties.receive_maximum is None
+        assert properties.maximum_packet_size is None
+        # What it was not told it is not held to.
+        assert client.wire.terms["receive_max"] == 65_535
+        assert client.wire.terms["alias_in_max"] == 0
 
 
 async def test_closed_while_pending_leaves_nothing_behind() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
-from trio.testing import MockClock
 
 from edge.broker.delayed import split_delayed
 from edge.config.schema import ListenerConfig, RewriteConfig
 from tests.sim.harness import configured, simulated
 from tests.sim.test_subscriptions import Rules
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
-from trio.testing import MockClock
 
 from edge.config.schema import ListenerConfig
 from edge.engine.engine import CAUSE_PROTOCOL
 from tests.sim.harness import configured, simulated
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 
 async def test_session_without_expiry_ends_with_its_connection() -> None:

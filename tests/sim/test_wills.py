@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
-from trio.testing import MockClock
 
 from edge.config.schema import ListenerConfig
 from edge.engine.engine import CAUSE_KEEP_ALIVE, CAUSE_PROTOCOL
 from edge.protocol.packets import Will
 from tests.sim.harness import configured, simulated
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 WILL = Will("w", b"gone", qos=1, retain=True)
 
