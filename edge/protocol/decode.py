@@ -34,6 +34,11 @@ _USERNAME: Final = 0x80
 _DUP: Final = 0x08
 
 
+# In one SUBSCRIBE or UNSUBSCRIBE: a packet of 1 MiB has room for 250,000, which would stop the
+# control plane for a third of a second.
+TOPIC_FILTERS_MAX: Final = 4096
+
+
 class UnsupportedProtocolVersion(ProtocolViolation):
     """The Protocol Name is known and its version is not [MQTT-3.1.2-2].
 
@@ -223,14 +228,21 @@ def _packet_id(reader: Reader, version: int) -> int:
     return packet_id
 
 
-def decode_subscribe(packet: bytes, protocol_version: int) -> Subscribe:
+def decode_subscribe(
+    packet: bytes, protocol_version: int, filters_max: int = TOPIC_FILTERS_MAX
+) -> Subscribe:
     """Decode SUBSCRIBE. Whether the Topic Filters are well formed is not checked here.
+
+    Args:
+        packet: the whole Control Packet.
+        protocol_version: 3, 4 or 5.
+        filters_max: how many Topic Filters it may have.
 
     Raises:
         MalformedPacket: flags other than 0010 [MQTT-3.8.1-1], reserved Subscription Options
             [MQTT-3.8.3-5], or it cannot be parsed.
-        ProtocolViolation: no Topic Filter at all [MQTT-3.8.3-2], QoS or Retain Handling 3, or No
-            Local on a Shared Subscription [MQTT-3.8.3-4].
+        ProtocolViolation: no Topic Filter at all [MQTT-3.8.3-2], QoS or Retain Handling 3, No
+            Local on a Shared Subscription [MQTT-3.8.3-4], or too many filters: Reason Code 0x97.
     """
     ignore = _DUP if protocol_version == MQTT_3_1 else 0
     reader = open_packet(packet, PacketKind.SUBSCRIBE, 0x02, "MQTT-3.8.1-1", ignore=ignore)
@@ -239,8 +251,9 @@ def decode_subscribe(packet: bytes, protocol_version: int) -> Subscribe:
         properties = decode_properties(reader, PacketKind.SUBSCRIBE)
     else:
         properties = Properties()
-    subscriptions = []
+    subscriptions: list[Subscription] = []
     while reader.position < reader.end:
+        _check_filter_count(len(subscriptions), filters_max)
         topic_filter = reader.text()  # [MQTT-3.8.3-1]
         options = reader.u8()
         if protocol_version == MQTT_5:
@@ -280,12 +293,26 @@ def _subscription_v3(topic_filter: str, options: int, version: int) -> Subscript
     return Subscription(topic_filter, qos)
 
 
-def decode_unsubscribe(packet: bytes, protocol_version: int) -> Unsubscribe:
+def _check_filter_count(count: int, filters_max: int) -> None:
+    """Raise ProtocolViolation if there is no room for one more Topic Filter."""
+    if count >= filters_max:
+        message = f"more than {filters_max} Topic Filters in one packet"
+        raise ProtocolViolation(message, reason_code=ReasonCode.QUOTA_EXCEEDED)
+
+
+def decode_unsubscribe(
+    packet: bytes, protocol_version: int, filters_max: int = TOPIC_FILTERS_MAX
+) -> Unsubscribe:
     """Decode UNSUBSCRIBE.
+
+    Args:
+        packet: the whole Control Packet.
+        protocol_version: 3, 4 or 5.
+        filters_max: how many Topic Filters it may have.
 
     Raises:
         MalformedPacket: flags other than 0010 [MQTT-3.10.1-1], or it cannot be parsed.
-        ProtocolViolation: no Topic Filter at all [MQTT-3.10.3-2].
+        ProtocolViolation: no Topic Filter at all [MQTT-3.10.3-2], or too many: Reason Code 0x97.
     """
     ignore = _DUP if protocol_version == MQTT_3_1 else 0
     reader = open_packet(packet, PacketKind.UNSUBSCRIBE, 0x02, "MQTT-3.10.1-1", ignore=ignore)
@@ -294,8 +321,9 @@ def decode_unsubscribe(packet: bytes, protocol_version: int) -> Unsubscribe:
         properties = decode_properties(reader, PacketKind.UNSUBSCRIBE)
     else:
         properties = Properties()
-    topic_filters = []
+    topic_filters: list[str] = []
     while reader.position < reader.end:
+        _check_filter_count(len(topic_filters), filters_max)
         topic_filters.append(reader.text())  # [MQTT-3.10.3-1]
     if not topic_filters:
         message = "UNSUBSCRIBE without a Topic Filter"

@@ -43,6 +43,10 @@ class Properties:
     shared_subscription_available: int | None = None
 
 
+# In one packet of the control plane. A CONNECT of 1 MiB has room for 200,000 and comes from a
+# stranger: decoding them all would stop the control plane for a quarter of a second.
+USER_PROPERTIES_MAX: Final = 1000
+
 # How a value stands on the wire.
 FORM_U8: Final = 0
 FORM_U16: Final = 1
@@ -78,6 +82,7 @@ class PropertyRow:
 
 
 _P: Final = PacketKind
+_QUOTA_EXCEEDED: Final = 0x97
 
 PROPERTY_TABLE: Final = (
     PropertyRow(0x01, "payload_format_indicator", FORM_U8, _P.PUBLISH, _P.WILL, maximum=1),
@@ -147,7 +152,8 @@ def decode_properties(reader: Reader, packet: PacketKind) -> Properties:
     Raises:
         MalformedPacket: an unknown identifier, one that this packet cannot have, or a value that
             reaches over the end [section 2.2.2.2].
-        ProtocolViolation: a property stands twice, or its value is not allowed.
+        ProtocolViolation: a property stands twice, its value is not allowed, or there are more
+            than `USER_PROPERTIES_MAX` User Properties (not in a PUBLISH). Reason Code 0x97 then.
     """
     length_bytes = reader.varint()
     properties = Properties()
@@ -180,6 +186,12 @@ def _decode_fields(reader: Reader, packet: PacketKind, properties: Properties) -
         if row.form == FORM_PAIR:
             # Both strings obey the rules of strings [MQTT-1.5.7-1].
             properties.user_properties.append((reader.text(), reader.text()))
+            if (
+                len(properties.user_properties) > USER_PROPERTIES_MAX
+                and packet != PacketKind.PUBLISH
+            ):
+                message = f"more than {USER_PROPERTIES_MAX} User Properties in {packet.name}"
+                raise ProtocolViolation(message, reason_code=_QUOTA_EXCEEDED)
             continue
         if seen >> identifier & 1 and not (row.repeats and packet == PacketKind.PUBLISH):
             message = f"{row.name} stands twice in {packet.name}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import MalformedPacket, ProtocolError, ProtocolViolation
+from edge.protocol.client import encode_connect
 from edge.protocol.decode import (
     UnsupportedProtocolVersion,
     decode_connect,
     peek_protocol_version,
 )
 from edge.protocol.packets import Connect, Will
-from edge.protocol.properties import Properties, decode_forwarded
+from edge.protocol.properties import USER_PROPERTIES_MAX, Properties, decode_forwarded
 
 # An MQTT 5.0 CONNECT as in figure 3-6 of the specification, with client id "a".
 HEAD_V5 = "00044d515454 05"
@@ -217,3 +218,14 @@ def test_bad_connect_properties_are_told_apart(properties: str, error: type[Prot
 def test_response_topic_of_a_will_with_a_wildcard_is_a_violation() -> None:
     error = failure(f"{HEAD_V5} 06 000a 00 0001 61 04 08 0001 23 0001 61 0000")
     assert error.statement == "MQTT-3.3.2-14"
+
+
+def test_number_of_user_properties_is_bounded() -> None:
+    # Decoding what a stranger sends must not stop the control plane.
+    properties = Properties(user_properties=[("", "")] * USER_PROPERTIES_MAX)
+    connect = Connect(5, True, 0, "a", properties=properties)
+    assert decode_connect(encode_connect(connect)) == connect
+    properties.user_properties.append(("", ""))
+    with pytest.raises(ProtocolViolation) as caught:
+        decode_connect(encode_connect(connect))
+    assert caught.value.reason_code == 0x97

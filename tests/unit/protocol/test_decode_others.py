@@ -161,3 +161,16 @@ def test_bad_auth_is_refused(first: int, body: str, statement: str) -> None:
 def test_another_kind_of_packet_is_a_violation() -> None:
     with pytest.raises(ProtocolViolation):
         decode_subscribe(packet(0xA2, "000a 00 0001 61"), 5)
+
+
+def test_number_of_topic_filters_is_bounded() -> None:
+    pairs = "0001 61 00" * 3
+    data = packet(0x82, "000a 00" + pairs)
+    assert len(decode_subscribe(data, 5, filters_max=3).subscriptions) == 3
+    with pytest.raises(ProtocolViolation) as caught:
+        decode_subscribe(data, 5, filters_max=2)
+    assert caught.value.reason_code == 0x97
+    data = packet(0xA2, "000a" + "0001 61" * 3)
+    assert len(decode_unsubscribe(data, 4, filters_max=3).topic_filters) == 3
+    with pytest.raises(ProtocolViolation):
+        decode_unsubscribe(data, 4, filters_max=2)
