@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.commands.options import add_command, add_control, add_verbs, ask
 from edge.commands.output import print_result
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     import argparse
 
     from edge.commands.options import Parser, Subparsers
+
+# What fits on a line; JSON has everything.
+COLUMNS: Final = (
+    *("client_id", "online", "username", "peer", "listener", "version"),
+    *("subscription_count", "queued", "inflight", "received", "sent", "dropped"),
+)
 
 
 def add(verbs: Subparsers[Parser]) -> None:
@@ -31,12 +37,18 @@ def add(verbs: Subparsers[Parser]) -> None:
     add_control(parser)
     parser = add_command(nouns, "kick", kick, "close a client's connection; it may come back")
     parser.add_argument("client_id", metavar="ID", help="its Client Identifier")
+    parser.add_argument(
+        "--end-session", action="store_true", default=None, help="forget its session too"
+    )
     add_control(parser)
 
 
 def list_(options: argparse.Namespace) -> int:
     """Print all sessions."""
-    print_result(ask(options, "client", "list"), options.output, empty="no clients")
+    rows = ask(options, "client", "list")
+    if options.output == "table":
+        rows = [{name: row[name] for name in COLUMNS if name in row} for row in rows]
+    print_result(rows, options.output, empty="no clients")
     return 0
 
 
@@ -48,5 +60,8 @@ def show(options: argparse.Namespace) -> int:
 
 def kick(options: argparse.Namespace) -> int:
     """Disconnect one client."""
-    print_result(ask(options, "client", "kick", client_id=options.client_id), options.output)
+    answer = ask(
+        options, "client", "kick", client_id=options.client_id, end_session=options.end_session
+    )
+    print_result(answer, options.output)
     return 0

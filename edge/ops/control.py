@@ -12,7 +12,7 @@ arguments. What is agreed on (all values JSON; `?` may be missing):
     status          {}                                              -> object
     client.list     {}                                              -> list of objects
     client.show     {client_id}                                     -> object
-    client.kick     {client_id}                                     -> object
+    client.kick     {client_id, end_session?: false}                -> object
     retained.list   {filter?: "#", limit?: 1000}                    -> list of objects
     retained.delete {filter}                                        -> {deleted: int}
     ban.list        {}                                              -> list of objects

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from edge.cli import main
+from edge.commands.status import brief
 from edge.errors import ControlError
 from edge.ops.control import ControlServer
 
@@ -79,6 +80,11 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         ("client list", "client.list", {}),
         ("client show a", "client.show", {"client_id": "a"}),
         ("client kick a", "client.kick", {"client_id": "a"}),
+        (
+            "client kick a --end-session",
+            "client.kick",
+            {"client_id": "a", "end_session": True},
+        ),
         ("topic retained list", "retained.list", {"filter": "#", "limit": 1000}),
         ("topic retained list a/# --limit 5", "retained.list", {"filter": "a/#", "limit": 5}),
         ("topic retained delete a", "retained.delete", {"filter": "a"}),
@@ -106,6 +112,16 @@ def test_each_command_asks_what_is_agreed_on(
     assert answer == ([] if name.endswith("list") else {"asked": name})
     assert main([*words.split(), "--socket", str(tmp_path / "control.sock")]) == 0
     assert capsys.readouterr().out
+
+
+def test_status_for_people_tells_what_was_dropped_and_why() -> None:
+    answer = {
+        "uptime_s": 5,
+        "engine": {"dropped_slow": 3, "dropped_memory": 0, "turns": 9},
+        "control": {"faults": 0},
+    }
+    assert brief(answer) == {"uptime_s": 5, "dropped": {"slow": 3}}
+    assert brief({"engine": {"dropped_slow": 0}})["dropped"] == "nothing"
 
 
 def test_refusal_of_the_broker_is_printed_with_its_hint(
