@@ -95,6 +95,8 @@ ctypedef struct EngineState:
     uint8_t draining
     uint8_t over_budget
     int64_t now_ms
+    uint32_t short_sleeps           # in a row; see wait() in reactor.pyx
+    uint32_t spin_after
     Trie trie
     RetainedStore retained
     uint64_t acl_epoch
