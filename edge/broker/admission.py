@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.broker.refusal import ConnectRefusedError
+from edge.errors import AccessError
 from edge.protocol.reason import ReasonCode
 
 if TYPE_CHECKING:
@@ -93,7 +94,11 @@ class Admission:
         now_mono_s = self._context.now()
         if self._flapping.record_disconnect(client.client_id, now_mono_s):
             ban_s = self._context.settings.config.flapping.ban_s
-            self.bans.add(
-                client_id=client.client_id, reason="flapping", expires_mono_s=now_mono_s + ban_s
-            )
+            try:
+                self.bans.add(
+                    client_id=client.client_id, reason="flapping", expires_mono_s=now_mono_s + ban_s
+                )
+            except AccessError as error:
+                self._context.log.warning("ban.failed", why=str(error))
+                return
             self._context.log.warning("client.flapping", client_id=client.client_id, ban_s=ban_s)

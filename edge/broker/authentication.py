@@ -17,7 +17,7 @@ from edge.protocol.reason import ReasonCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.access.passwords import PasswordFile, Verdict
+    from edge.access.passwords import PasswordFile
     from edge.broker.connect import PendingConnect
     from edge.broker.context import Context
 
@@ -38,7 +38,7 @@ class Authentication:
     def check(
         self,
         pending: PendingConnect,
-        on_verdict: Callable[[PendingConnect, Verdict], None],
+        on_verdict: Callable[[PendingConnect, bool], None],
     ) -> bool:
         """Check a CONNECT without Authentication Method.
 
@@ -75,7 +75,7 @@ class Authentication:
             self.passwords,
             identity.username,
             password,
-            lambda verdict: on_verdict(pending, verdict),
+            lambda ok: on_verdict(pending, ok),
         )
         if not queued:
             raise ConnectRefusedError(ReasonCode.SERVER_BUSY, "too many logins at once")

@@ -31,7 +31,6 @@ from edge.topic import check_topic_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.access.passwords import Verdict
     from edge.broker.accept import Acceptor
     from edge.broker.admission import Admission
     from edge.broker.authentication import Authentication
@@ -187,11 +186,11 @@ class Connects:
             pending, ConnectRefusedError(ReasonCode.NOT_AUTHORIZED, "authentication took too long")
         )
 
-    def _on_verdict(self, pending: PendingConnect, verdict: Verdict) -> None:
+    def _on_verdict(self, pending: PendingConnect, ok: bool) -> None:  # noqa: FBT001
         """The password has been checked."""
 
         def conclude() -> None:
-            self._authentication.conclude(pending, ok=verdict.ok)
+            self._authentication.conclude(pending, ok=ok)
             self._accept(pending)
 
         self._guarded(pending, conclude)

@@ -217,11 +217,12 @@ class ControlCommands:
                 "username": ban.username,
                 "address": ban.address,
                 "reason": ban.reason,
+                "configured": ban.is_configured,
                 "seconds_left": None
                 if ban.expires_mono_s is None
                 else max(0, round(ban.expires_mono_s - now_mono_s)),
             }
-            for ban in self._plane.admission.bans.list()
+            for ban in self._plane.admission.bans.list(now_mono_s)
         ]
 
     async def ban_add(self, arguments: dict[str, Any]) -> object:

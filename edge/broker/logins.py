@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
+from edge.errors import AccessError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.access.passwords import PasswordFile, Verdict
     from edge.broker.context import Context
+
+    OnVerdict = Callable[[bool], None]
 
 # More than this many waiting clients would wait longer than they have patience.
 PENDING_MAX: Final = 2048
@@ -46,9 +50,7 @@ class LoginQueue:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._waiting: deque[tuple[Login, PasswordFile, str, bytes, Callable[[Verdict], None]]] = (
-            deque()
-        )
+        self._waiting: deque[tuple[Login, PasswordFile, str, bytes, OnVerdict]] = deque()
         self._is_running = False
         self._limiter: trio.CapacityLimiter | None = None
 
@@ -62,7 +64,7 @@ class LoginQueue:
         passwords: PasswordFile,
         username: str,
         password: bytes,
-        on_verdict: Callable[[Verdict], None],
+        on_verdict: OnVerdict,
     ) -> bool:
         """Queue a check; `on_verdict` hears unless the login is abandoned. False: queue is full."""
         if len(self._waiting) >= PENDING_MAX:
@@ -82,19 +84,42 @@ class LoginQueue:
                 if login.is_abandoned:
                     continue
                 # Others with the same credentials may have been checked while this one waited.
-                verdict = await trio.to_thread.run_sync(
-                    verify_quietly,
-                    passwords,
-                    username,
-                    password,
-                    limiter=self._limiter,
-                    abandon_on_cancel=True,
-                )
+                ok = passwords.verify_cached(username, password)
+                rehash = None
+                if ok is None:
+                    verdict = await trio.to_thread.run_sync(
+                        verify_quietly,
+                        passwords,
+                        username,
+                        password,
+                        limiter=self._limiter,
+                        abandon_on_cancel=True,
+                    )
+                    ok, rehash = verdict.ok, verdict.rehash
                 if not login.is_abandoned:
-                    try:
-                        on_verdict(verdict)
-                    except Exception as error:
-                        self._context.note_fault(error)
-                    self._context.engine.flush()
+                    self._tell(on_verdict, ok=ok)
+                if rehash is not None:
+                    await self._store(username, rehash)
         finally:
             self._is_running = False
+
+    def _tell(self, on_verdict: OnVerdict, *, ok: bool) -> None:
+        try:
+            on_verdict(ok)
+        except Exception as error:
+            self._context.note_fault(error)
+        self._context.engine.flush()
+
+    async def _store(self, username: str, stored: str) -> None:
+        """Put a stronger hash of a proven password into the file; failing is no harm."""
+        from edge.access.passwords import replace_hash
+
+        path = self._context.settings.config.access.password_file
+        try:
+            await trio.to_thread.run_sync(
+                replace_hash, path, username, stored, limiter=self._limiter
+            )
+        except (AccessError, OSError) as error:
+            self._context.log.warning("password.not_rehashed", username=username, why=str(error))
+            return
+        self._context.log.info("password.rehashed", username=username)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
+from edge.access.bans import BanList
 from edge.config.schema import NodeConfig
 from edge.errors import EdgeError
 
@@ -114,6 +115,7 @@ class Reloader:
             wanted = self._load()
             files = read_access_files(wanted.access)
             config, needs_restart = merge(context.settings.config, wanted)
+            BanList(config.ban)  # would say what is wrong
             put_others_in_force = self._prepare_others(config)
         except EdgeError as error:
             context.log.error("config.reload_failed", why=str(error), hint="the old one holds on")

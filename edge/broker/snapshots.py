@@ -48,7 +48,7 @@ def control_numbers(plane: ControlPlane) -> dict[str, int]:
     numbers["subscriptions_shared"] = plane.subscriptions.shared_count
     numbers["delayed_messages"] = len(plane.delayed)
     numbers["delayed_bytes"] = plane.delayed.waiting_bytes
-    numbers["bans"] = len(plane.admission.bans.list())
+    numbers["bans"] = len(plane.admission.bans.list(plane.context.now()))
     numbers["acl_profiles"] = plane.access.profile_count
     numbers["timers"] = len(plane.context.timers)
     return numbers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from edge.access.bans import BanList
 from edge.broker.context import Context
 from edge.broker.control_plane import ControlPlane
 from edge.broker.settings import Settings
@@ -58,16 +59,6 @@ class RecordingLog:
     def named(self, event: str) -> list[dict[str, object]]:
         """The fields of every line with this event."""
         return [fields for _, name, fields in self.lines if name == event]
-
-
-class NoBans:
-    """A ban list that is empty."""
-
-    def check(self, *_: object) -> None:
-        return None
-
-    def list(self) -> list[object]:
-        return []
 
 
 def configured(**sections: dict[str, Any]) -> EdgeConfig:
@@ -184,7 +175,7 @@ class Sim:
         self.engine = FakeEngine()
         self.log = RecordingLog()
         self.context = Context(self.engine, Settings(config), self.log, spawn=nursery.start_soon)
-        parts = {"passwords": None, "acl": None, "bans": NoBans()} | parts
+        parts = {"passwords": None, "acl": None, "bans": BanList(config.ban)} | parts
         self.plane = ControlPlane(self.context, **parts)
 
     def turn(self) -> None:
