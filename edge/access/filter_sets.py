@@ -47,5 +47,10 @@ def intersection(first: str, second: str) -> str | None:
 
 
 def _levels(topic_filter: str) -> list[str]:
-    """Split a filter; `+/#` becomes `#`, which is the same since every name has a level."""
-    return ["#"] if topic_filter == "+/#" else topic_filter.split("/")
+    """Split a filter; of two ways to write the same set, take the one that compares right.
+
+    Every name has a level, so `+/#` is `#`. No name is empty, so `/#` is `/+/#`.
+    """
+    if topic_filter == "+/#":
+        return ["#"]
+    return ["", "+", "#"] if topic_filter == "/#" else topic_filter.split("/")
