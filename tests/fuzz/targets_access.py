@@ -35,8 +35,8 @@ def target_acl(data: bytes) -> None:
     except ProtocolError:
         return
     for qos in range(3):
-        plain = acl.may_publish(username, client_id, topic, qos, False)  # noqa: FBT003
-        if acl.may_publish(username, client_id, topic, qos, True) and not plain:  # noqa: FBT003
+        plain = acl.may_publish(username, client_id, topic, qos, False)
+        if acl.may_publish(username, client_id, topic, qos, True) and not plain:
             raise UnsoundError("retained messages only")
 
 
