@@ -117,7 +117,7 @@ def _open(index: int, config: ListenerConfig, passed: list[socket.socket]) -> Op
 
 def _open_tcp(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        _plain(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
     )
     family, kind, protocol, _, target = found[0]
     listening = socket.socket(family, kind, protocol)
@@ -133,6 +133,11 @@ def _open_tcp(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def _plain(host: str) -> bytes | str:
+    """Return an ASCII host as bytes: for a str, Python would load its tables of Unicode domains."""
+    return host.encode() if host.isascii() else host
 
 
 def _open_unix(index: int, config: ListenerConfig, path: str) -> OpenListener:
@@ -210,13 +215,12 @@ def _is_at(candidate: socket.socket, address: Address) -> bool:
         return address.kind == "unix" and name == address.path
     if address.kind != "tcp" or candidate.family not in (socket.AF_INET, socket.AF_INET6):
         return False
-    hosts = {address.host, "0.0.0.0" if not address.host else address.host}  # noqa: S104
-    return name[1] == address.port and (name[0] in hosts or _same_host(name[0], address.host))
+    return name[1] == address.port and _same_host(name[0], address.host)
 
 
 def _same_host(bound: str, wanted: str) -> bool:
     try:
-        found = socket.getaddrinfo(wanted or None, 0, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_plain(wanted), 0, type=socket.SOCK_STREAM)
     except OSError:
         return False
     return any(entry[4][0] == bound for entry in found)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from edge.broker.app import Broker, run, serve
+from edge.broker.app import run
+from edge.broker.server import Broker, serve
 from edge.config.schema import EdgeConfig, ListenerConfig, LogConfig, NodeConfig
 from edge.errors import ListenError
 from edge.protocol import client as codec
