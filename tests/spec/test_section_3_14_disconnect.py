@@ -84,7 +84,7 @@ def test_disconnect_can_prolong_the_session(mqtt: Mqtt) -> None:
     """Goal: a longer interval in DISCONNECT holds."""
     client = mqtt.connect_persistent(1)
     client.disconnect(properties={P.SESSION_EXPIRY_INTERVAL: 600})
-    wait_out(2.1)
+    wait_out(1.3)
     assert mqtt.resume(client).connack.session_present
 
 
@@ -94,7 +94,7 @@ def test_disconnect_can_shorten_the_session(mqtt: Mqtt) -> None:
     """Goal: a shorter interval in DISCONNECT holds."""
     client = mqtt.connect_persistent(600)
     client.disconnect(properties={P.SESSION_EXPIRY_INTERVAL: 1})
-    wait_out(2.1)
+    wait_out(1.3)
     assert not mqtt.resume(client).connack.session_present
 
 

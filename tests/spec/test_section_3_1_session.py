@@ -109,7 +109,7 @@ def test_session_ends_when_its_expiry_has_passed(mqtt: Mqtt, end: str) -> None:
     first = mqtt.connect_persistent(1)
     first.subscribe(mqtt.topic(), qos=1)
     first.disconnect() if end == "disconnect" else first.drop()
-    wait_out(2.1)
+    wait_out(1.3)
     assert not mqtt.resume(first).connack.session_present
 
 
@@ -119,7 +119,7 @@ def test_session_does_not_expire_while_it_is_connected(mqtt: Mqtt) -> None:
     """Goal: the interval counts from the close, so an open connection keeps its Session."""
     client = mqtt.connect_persistent(1)
     client.subscribe(mqtt.topic(), qos=1)
-    wait_out(2.1)
+    wait_out(1.3)
     mqtt.connect().publish(mqtt.topic(), b"still here", qos=1)
     assert client.take().payload == b"still here"
     client.drop()

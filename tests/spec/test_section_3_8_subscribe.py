@@ -107,6 +107,16 @@ def test_suback_has_a_code_for_each_filter_in_order(mqtt: Mqtt, version: int) ->
         assert client.take().qos == qos
 
 
+@pytest.mark.spec("MQTT-3.8.4-6", "MQTT-3.9.3-1", "MQTT-3.10.4-6", "MQTT-3.11.3-1")
+def test_hundreds_of_filters_in_one_packet_each_get_a_code(mqtt: Mqtt) -> None:
+    """Goal: large SUBSCRIBE and UNSUBSCRIBE packets are answered filter by filter."""
+    client = mqtt.connect()
+    filters = [mqtt.topic(str(index)) for index in range(500)]
+    client.send(Subscribe(1, [(each, index % 3) for index, each in enumerate(filters)]))
+    assert client.expect(Suback).reason_codes == [index % 3 for index in range(500)]
+    assert client.unsubscribe(*filters[::2], "never") == [0] * 250 + [0x11]
+
+
 INVALID_FILTERS: Final = [
     "a#",
     "a/#/b",

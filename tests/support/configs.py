@@ -37,3 +37,4 @@ anonymous = true
 [listener.websocket]
 """
 )
+ACL_THAT_DISCONNECTS: Final = ACL.replace("[access]\n", "[access]\ndeny_disconnects = true\n")
