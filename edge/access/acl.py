@@ -62,6 +62,7 @@ Then the default decides. Each message is checked again when it is delivered: wi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge.access.acl_text import (
@@ -83,7 +84,6 @@ from edge.topic import TOPIC_BYTES_MAX, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 # A profile counts its rules in 16 bits.
 RULES_PER_CLIENT_MAX: Final = 65_535
@@ -130,7 +130,7 @@ class AclFile:
             AccessError: it cannot be read, or a line is wrong.
         """
         try:
-            with open(path, "rb") as file:  # noqa: PTH123  (pathlib costs the idle broker memory)
+            with Path(path).open("rb") as file:
                 data = file.read(FILE_BYTES_MAX + 1)
         except OSError as error:
             message = f"ACL file `{path}` cannot be read: {error.strerror}"
