@@ -5,7 +5,9 @@ from edge.engine.state cimport EngineState
 from edge.engine.types cimport Connection
 
 cdef enum:
-    POLL_WAKE = 0xFFFFFFFF          # epoll data of the mailbox; a listener's is its index; a connection's its handle
+    # epoll data: a listener's is its index, a connection's its handle
+    POLL_WAKE = 0xFFFFFFFF          # the mailbox
+    POLL_TIMER = 0xFFFFFFFE
 
 cdef void connection_poll(EngineState* state, Connection* connection) noexcept nogil
 

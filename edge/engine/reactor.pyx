@@ -2,6 +2,7 @@
 """The event loop of the engine thread; see reactor.pxd."""
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 from edge.engine.connection cimport (
     connection_bury, connection_find, connection_flush, connection_kill, connection_timer,
 )
@@ -15,13 +16,13 @@ from edge.engine.mailbox cimport (
 from edge.engine.match cimport match_cache_clear
 from edge.engine.acl cimport acl_profile_unref
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_used
-from edge.engine.poll cimport POLL_WAKE
+from edge.engine.poll cimport POLL_TIMER, POLL_WAKE
 from edge.engine.retained cimport retained_clear, retained_expire, retained_init
 from edge.engine.session cimport session_free
 from edge.engine.state cimport LISTENERS_MAX
 from edge.engine.trie cimport trie_clear, trie_init
 from edge.engine.types cimport CONNECTION_DEAD, CONNECTION_LINGER, Connection, WheelEntry
-from edge.engine.wheel cimport wheel_init, wheel_pop_due, wheel_timeout_ms
+from edge.engine.wheel cimport wheel_init, wheel_pop_due
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -44,15 +45,25 @@ cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY
     int O_CLOEXEC
 
-cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
-
 cdef extern from "<time.h>" nogil:
     struct timespec:
         long tv_sec
         long tv_nsec
     int clock_gettime(int, timespec*)
     int CLOCK_MONOTONIC
+
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+    ssize_t c_read "read"(int, void*, size_t)
+
+cdef extern from "<sys/timerfd.h>" nogil:
+    struct itimerspec:
+        timespec it_value
+    int timerfd_create(int, int)
+    int timerfd_settime(int, int, const itimerspec*, itimerspec*)
+    int TFD_NONBLOCK
+    int TFD_CLOEXEC
+    int TFD_TIMER_ABSTIME
 
 cdef enum:
     EVENTS_PER_TURN = 256
@@ -86,6 +97,10 @@ cdef EngineState* reactor_new(const EngineLimits* limits) noexcept nogil:
     event.events = EPOLLIN
     event.data.u64 = POLL_WAKE
     epoll_ctl(state.epoll_fd, EPOLL_CTL_ADD, state.mailbox.wake_fd, &event)
+    state.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+    state.timer_armed_ms = INT64_MAX
+    event.data.u64 = POLL_TIMER
+    epoll_ctl(state.epoll_fd, EPOLL_CTL_ADD, state.timer_fd, &event)
     return state
 
 
@@ -124,19 +139,23 @@ cdef void on_time(EngineState* state) noexcept nogil:
         retained_expire(&state.retained, state.now_ms)
 
 
-cdef int sleep_ms(EngineState* state) noexcept nogil:
-    """How long the turn may wait: until the next deadline, for ever if there is none."""
-    cdef int timeout = wheel_timeout_ms(&state.wheel, state.now_ms)
-    cdef int64_t retained_ms
-    if state.retained.next_expiry_ms:
-        retained_ms = state.retained.next_expiry_ms - state.now_ms + 1
-        if retained_ms < 0:
-            retained_ms = 0
-        if retained_ms > 3600000:
-            retained_ms = 3600000
-        if timeout < 0 or retained_ms < timeout:
-            timeout = <int>retained_ms
-    return timeout
+cdef void arm_timer(EngineState* state) noexcept nogil:
+    """Have the timer wake us at the next deadline, unless it is armed for an earlier moment already.
+
+    A timer of its own and not epoll's time-out: that one would be programmed and cancelled on every turn,
+    while deadlines hardly ever come nearer.
+    """
+    cdef itimerspec when
+    cdef int64_t next_ms = state.wheel.next_ms
+    if state.retained.next_expiry_ms and state.retained.next_expiry_ms < next_ms:
+        next_ms = state.retained.next_expiry_ms + 1
+    if next_ms >= state.timer_armed_ms:
+        return
+    state.timer_armed_ms = next_ms
+    memset(&when, 0, sizeof(when))
+    when.it_value.tv_sec = next_ms / 1000
+    when.it_value.tv_nsec = next_ms % 1000 * 1000000
+    timerfd_settime(state.timer_fd, TFD_TIMER_ABSTIME, &when, NULL)
 
 
 cdef void watch_budget(EngineState* state) noexcept nogil:
@@ -160,7 +179,6 @@ cdef int wait(EngineState* state, epoll_event* events) noexcept nogil:
     """
     cdef int64_t start_ns
     cdef int64_t end_ns
-    cdef int timeout
     cdef int count
     if state.short_sleeps >= state.spin_after:
         start_ns = now_ns()
@@ -176,9 +194,8 @@ cdef int wait(EngineState* state, epoll_event* events) noexcept nogil:
         state.short_sleeps = 0
         if state.spin_after < SPIN_AFTER_MAX:
             state.spin_after *= 2
-    timeout = sleep_ms(state)
     start_ns = now_ns()
-    count = epoll_wait(state.epoll_fd, events, EVENTS_PER_TURN, timeout)
+    count = epoll_wait(state.epoll_fd, events, EVENTS_PER_TURN, -1)
     end_ns = now_ns()
     if end_ns - start_ns < SPIN_NS:
         state.short_sleeps += 1
@@ -190,16 +207,21 @@ cdef int wait(EngineState* state, epoll_event* events) noexcept nogil:
 
 cdef void turn(EngineState* state) noexcept nogil:
     cdef epoll_event events[256]
+    cdef uint64_t expirations
     cdef int count
     cdef int i
     cdef uint32_t k
     cdef Connection* connection
+    arm_timer(state)
     count = wait(state, events)
     state.stats.turns += 1
     for i in range(count):
         if events[i].data.u64 == POLL_WAKE:
             mailbox_drain_wake(&state.mailbox)
             run_commands(state)
+        elif events[i].data.u64 == POLL_TIMER:
+            c_read(state.timer_fd, &expirations, 8)
+            state.timer_armed_ms = INT64_MAX
         else:
             on_socket(state, events[i].data.u64, events[i].events)
     on_time(state)
@@ -258,6 +280,7 @@ cdef void reactor_free(EngineState* state) noexcept nogil:
     mem_free(state.read_buffer)
     mem_free(state.topic_scratch)
     c_close(state.epoll_fd)
+    c_close(state.timer_fd)
     if state.spare_fd >= 0:
         c_close(state.spare_fd)
     mailbox_destroy(&state.mailbox)

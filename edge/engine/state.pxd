@@ -90,6 +90,8 @@ ctypedef struct EngineState:
     EngineStats stats
     Mailbox mailbox
     int epoll_fd
+    int timer_fd
+    int64_t timer_armed_ms          # when it fires; INT64_MAX: not armed
     int spare_fd                    # given up to be able to refuse when descriptors run out
     uint8_t stopping
     uint8_t draining

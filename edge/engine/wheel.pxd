@@ -13,4 +13,3 @@ cdef void wheel_init(Wheel* wheel, int64_t now_ms) noexcept nogil
 cdef void wheel_set(Wheel* wheel, WheelEntry* entry, int64_t deadline_ms) noexcept nogil
 cdef void wheel_remove(Wheel* wheel, WheelEntry* entry) noexcept nogil
 cdef WheelEntry* wheel_pop_due(Wheel* wheel, int64_t now_ms) noexcept nogil
-cdef int wheel_timeout_ms(Wheel* wheel, int64_t now_ms) noexcept nogil

@@ -110,12 +110,3 @@ cdef WheelEntry* wheel_pop_due(Wheel* wheel, int64_t now_ms) noexcept nogil:
         return NULL
     wheel_remove(wheel, entry)
     return entry
-
-
-cdef int wheel_timeout_ms(Wheel* wheel, int64_t now_ms) noexcept nogil:
-    """How long epoll may sleep: -1 is for ever, which is what an idle broker does."""
-    if wheel.next_ms == INT64_MAX:
-        return -1
-    if wheel.next_ms <= now_ms:
-        return 0
-    return <int>(wheel.next_ms - now_ms)
