@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,6 +175,28 @@ async def test_busy_control_socket_is_an_error_only_if_it_was_asked_for(tmp_path
     async with running(config_in(tmp_path, "127.0.0.1:0")):
         with pytest.raises(ListenError, match="another broker"):
             await serve(config_in(tmp_path, "127.0.0.1:0"), None, {})
+
+
+async def test_broker_serves_without_a_control_socket_nobody_asked_for(tmp_path: Path) -> None:
+    config = config_in(tmp_path, "127.0.0.1:0")
+    environ = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    config = replace(config, node=replace(config.node, control_socket=""))
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "control.sock"))
+        other.listen()
+        async with running(config, environ=environ) as stage:
+            await stage.connect("a")
+
+
+async def test_watchdog_is_fed_while_the_engine_answers(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "n.sock"))
+        notify.settimeout(DEADLINE_S)
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "n.sock"), "WATCHDOG_USEC": "20000"}
+        async with running(config_in(tmp_path, "127.0.0.1:0"), environ=environ):
+            said = set()
+            while said < {b"READY=1", b"WATCHDOG=1"}:
+                said.add(await trio.to_thread.run_sync(notify.recv, 100))
 
 
 def test_run_ends_with_status_0(tmp_path: Path) -> None:
