@@ -7,7 +7,7 @@ from typing import Unpack
 
 import pytest
 
-from tests.support.broker import DEFAULT_CONFIG, BrokerPool, external_address
+from tests.support.broker import DEFAULT_CONFIG, Broker, BrokerPool, external_address
 from tests.support.mqtt import ConnectFields, Mqtt
 
 MqttFactory = Callable[..., Mqtt]
@@ -23,25 +23,20 @@ def broker_pool() -> Iterator[BrokerPool]:
         pool.close()
 
 
-@pytest.fixture(scope="session")
-def broker_address(request: pytest.FixtureRequest) -> tuple[str, int]:
-    """Where the broker with the default configuration listens."""
-    address = external_address()
-    if address is None:
-        pool: BrokerPool = request.getfixturevalue("broker_pool")
-        address = pool.get(DEFAULT_CONFIG).address
-    return address
-
-
 @pytest.fixture
-def mqtt(broker_address: tuple[str, int]) -> Iterator[Mqtt]:
+def mqtt(request: pytest.FixtureRequest) -> Iterator[Mqtt]:
     """The default broker, with a witness that must be undisturbed when the test ends."""
-    view = Mqtt(broker_address)
+    address = external_address()
+    if address is not None:
+        view = Mqtt(address)
+        yield view
+        finish(view, None)
+        return
+    pool: BrokerPool = request.getfixturevalue("broker_pool")
+    broker = pool.get(DEFAULT_CONFIG)
+    view = Mqtt(broker.address)
     yield view
-    try:
-        view.check_witness()
-    finally:
-        view.close()
+    finish(view, broker)
 
 
 @pytest.fixture
@@ -52,18 +47,25 @@ def mqtt_with(broker_pool: BrokerPool) -> Iterator[MqttFactory]:
     """
     if external_address() is not None:
         pytest.skip("needs a broker with its own configuration")
-    views: list[Mqtt] = []
+    opened: list[tuple[Mqtt, Broker]] = []
 
     def view_of(
         config: str, files: dict[str, str] | None = None, **witness: Unpack[ConnectFields]
     ) -> Mqtt:
-        view = Mqtt(broker_pool.get(config, files).address, **witness)
-        views.append(view)
-        return view
+        broker = broker_pool.get(config, files)
+        opened.append((Mqtt(broker.address, **witness), broker))
+        return opened[-1][0]
 
     yield view_of
-    for view in views:
-        try:
-            view.check_witness()
-        finally:
-            view.close()
+    for view, broker in opened:
+        finish(view, broker)
+
+
+def finish(view: Mqtt, broker: Broker | None) -> None:
+    """End a view: the broker lives, and another client of it was not disturbed."""
+    if broker is not None:
+        broker.check_running()
+    try:
+        view.check_witness()
+    finally:
+        view.close()

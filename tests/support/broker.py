@@ -81,6 +81,11 @@ class Broker:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    def check_running(self) -> None:
+        """The process lives; if not, say what it wrote last."""
+        if not self.is_running:
+            raise BrokerFailedError(f"the broker has died:\n{self.stderr[-10_000:]}")
+
     @property
     def pid(self) -> int:
         """The process identifier of the running broker."""
@@ -171,13 +176,18 @@ class BrokerPool:
         return broker
 
     def close(self) -> None:
-        """Stop all."""
+        """Stop all; each must end in an orderly way."""
+        failures: list[str] = []
         for broker in self._brokers.values():
             try:
-                if broker.is_running:
-                    broker.stop()
-            finally:
-                broker.remove()
+                status = broker.stop() if broker.is_running else 0
+                if status:
+                    failures.append(f"exit status {status}:\n{broker.stderr}")
+            except BrokerFailedError as error:
+                failures.append(str(error))
+            broker.remove()
+        if failures:
+            raise BrokerFailedError("\n".join(failures))
 
 
 def external_address() -> tuple[str, int] | None:
