@@ -34,6 +34,7 @@ from edge.broker.system import (
     node_id_of,
 )
 from edge.engine.engine import Engine
+from edge.engine.memory import give_back
 from edge.errors import EdgeError, ListenError
 from edge.ops.control import ControlServer
 from edge.ops.log import Log, is_journal
@@ -165,6 +166,7 @@ class Broker:
         """Run until SIGTERM, then drain."""
         with trio.open_signal_receiver(*_SIGNALS) as signals:
             await self._start(nursery)
+            give_back()  # what starting up has used and needs no more: about a megabyte
             self._notifier.ready()
             task_status.started(self)
             await self._until_told_to_end(signals)
