@@ -32,5 +32,11 @@ def extension(source: Path) -> Extension:
 
 
 sources = sorted(Path("edge").rglob("*.pyx"))
-setup(ext_modules=cythonize([extension(path) for path in sources], language_level=3,
-                            nthreads=os.cpu_count() or 1, quiet=True))
+setup(
+    ext_modules=cythonize(
+        [extension(path) for path in sources],
+        language_level=3,
+        nthreads=os.cpu_count() or 1,
+        quiet=True,
+    )
+)

@@ -37,7 +37,9 @@ def run(*command: str | Path, env: dict[str, str] | None = None, check: bool = T
     """Run a command in the checkout, printed first; end the program if it fails and `check` is set."""
     words = [str(word) for word in command]
     say(" ".join(words))
-    code = subprocess.run(words, cwd=ROOT, env={**os.environ, **(env or {})}, check=False).returncode
+    code = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **(env or {})}, check=False
+    ).returncode
     if code and check:
         sys.exit(code)
     return code
@@ -202,7 +204,10 @@ COMMANDS: Final = {
 
 def main() -> int:
     """Pick the command by its name."""
-    lines = [f"  {name:<9} {(function.__doc__ or '').splitlines()[0]}" for name, function in COMMANDS.items()]
+    lines = [
+        f"  {name:<9} {(function.__doc__ or '').splitlines()[0]}"
+        for name, function in COMMANDS.items()
+    ]
     parser = argparse.ArgumentParser(
         prog="tools/dev.py",
         description=(__doc__ or "").splitlines()[0],
