@@ -51,6 +51,7 @@ class LoginQueue:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._waiting: deque[tuple[Login, PasswordFile, str, bytes, OnVerdict]] = deque()
+        self._rehashed: dict[str, str] = {}  # by User Name, still to be stored
         self._is_running = False
         self._limiter: trio.CapacityLimiter | None = None
 
@@ -79,7 +80,10 @@ class LoginQueue:
         if self._limiter is None:
             self._limiter = trio.CapacityLimiter(1)
         try:
-            while self._waiting:
+            while self._waiting or self._rehashed:
+                if not self._waiting:
+                    await self._store()
+                    continue
                 login, passwords, username, password, on_verdict = self._waiting.popleft()
                 if login.is_abandoned:
                     continue
@@ -99,7 +103,7 @@ class LoginQueue:
                 if not login.is_abandoned:
                     self._tell(on_verdict, ok=ok)
                 if rehash is not None:
-                    await self._store(username, rehash)
+                    self._rehashed[username] = rehash
         finally:
             self._is_running = False
 
@@ -110,16 +114,17 @@ class LoginQueue:
             self._context.note_fault(error)
         self._context.engine.flush()
 
-    async def _store(self, username: str, stored: str) -> None:
-        """Put a stronger hash of a proven password into the file; failing is no harm."""
-        from edge.access.passwords import replace_hash
+    async def _store(self) -> None:
+        """Put stronger hashes of proven passwords into the file; failing is no harm."""
+        from edge.access.passwords import replace_hashes
 
+        rehashed, self._rehashed = self._rehashed, {}
         path = self._context.settings.config.access.password_file
         try:
-            await trio.to_thread.run_sync(
-                replace_hash, path, username, stored, limiter=self._limiter
+            count = await trio.to_thread.run_sync(
+                replace_hashes, path, rehashed, limiter=self._limiter
             )
         except (AccessError, OSError) as error:
-            self._context.log.warning("password.not_rehashed", username=username, why=str(error))
+            self._context.log.warning("passwords.not_rehashed", file=path, why=str(error))
             return
-        self._context.log.info("password.rehashed", username=username)
+        self._context.log.info("passwords.rehashed", file=path, count=count)

@@ -59,6 +59,11 @@ class AccessFiles:
         self.passwords = passwords
         self.acl = acl
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know about them, in whole sentences."""
+        return self.passwords.warnings if self.passwords is not None else ()
+
 
 def read_access_files(access: AccessConfig) -> AccessFiles:
     """Read what `[access]` names.
@@ -124,6 +129,8 @@ class Reloader:
         put_others_in_force()
         dropped = self._apply(config, files)
         context.engine.flush()
+        for warning in files.warnings:
+            context.log.warning("access.warning", what=warning)
         if needs_restart:
             context.log.warning("config.needs_restart", settings=", ".join(needs_restart))
         context.log.info("config.reloaded", file=self._config_path or "(defaults)", **dropped)

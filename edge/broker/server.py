@@ -77,6 +77,8 @@ async def serve(
     """
     log = Log(config.log.level, config.log.format, journal=is_journal(dict(environ)))
     files = read_access_files(config.access)
+    for warning in files.warnings:
+        log.warning("access.warning", what=warning)
     opened = open_all(config.listener, environ)
     engine = Engine(**engine_limits(config))
     gateway = Gateway(engine, timeout_ms=config.limits.connect_timeout_s * 1000)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Verdict:
     """What a password check says."""
 
-    def __init__(self, ok: bool) -> None:
+    def __init__(self, ok: bool, rehash: str | None = None) -> None:
         self.ok = ok
-        self.rehash: str | None = None
+        self.rehash = rehash
 
 
 class Passwords:
@@ -35,6 +35,7 @@ class Passwords:
         self.users = users
         self.go = threading.Semaphore(0)
         self.checked: list[str] = []
+        self.rehash: str | None = None
         self.threads: set[int] = set()
         self.cache: dict[tuple[str, bytes], bool] = {}
 
@@ -48,7 +49,7 @@ class Passwords:
         ok = self.users.get(username) == password
         if ok:
             self.cache[username, password] = True
-        return Verdict(ok)
+        return Verdict(ok, self.rehash if ok else None)
 
 
 class Echo:
@@ -302,3 +303,28 @@ async def test_auth_of_a_client_without_method_is_a_protocol_error() -> None:
         client = sim.connect("a")
         client.auth(0x19, "ECHO", b"alice")
         assert client.farewell().reason_code == 0x82
+
+
+async def test_outdated_hashes_are_replaced_once_everybody_is_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[dict[str, str]] = []
+
+    def replace_hashes(path: str, hash_by_username: dict[str, str]) -> int:
+        written.append(dict(hash_by_username))
+        return len(hash_by_username)
+
+    monkeypatch.setattr("edge.access.passwords.replace_hashes", replace_hashes)
+    passwords = Passwords(alice=b"1", bob=b"2")
+    passwords.rehash = "better"
+    async with simulated(passwords=passwords) as sim:
+        sim.try_connect("a", username="alice", password=b"1")
+        sim.try_connect("b", username="bob", password=b"2")
+        sim.try_connect("c", username="bob", password=b"wrong")
+        passwords.go.release(3)
+        await until(lambda: sim.log.named("passwords.rehashed"))
+        assert written == [{"alice": "better", "bob": "better"}]
+        # The queue is ready for the next one.
+        again = sim.try_connect("d", username="bob", password=b"no")
+        passwords.go.release(1)
+        await until(lambda: again.is_closed)
