@@ -91,21 +91,31 @@ class LoginQueue:
                 ok = passwords.verify_cached(username, password)
                 rehash = None
                 if ok is None:
-                    verdict = await trio.to_thread.run_sync(
-                        verify_quietly,
-                        passwords,
-                        username,
-                        password,
-                        limiter=self._limiter,
-                        abandon_on_cancel=True,
-                    )
-                    ok, rehash = verdict.ok, verdict.rehash
+                    ok, rehash = await self._verify(passwords, username, password)
                 if not login.is_abandoned:
                     self._tell(on_verdict, ok=ok)
                 if rehash is not None:
                     self._rehashed[username] = rehash
         finally:
             self._is_running = False
+
+    async def _verify(
+        self, passwords: PasswordFile, username: str, password: bytes
+    ) -> tuple[bool, str | None]:
+        """Check a password in the worker thread; what goes wrong there refuses this client."""
+        try:
+            verdict = await trio.to_thread.run_sync(
+                verify_quietly,
+                passwords,
+                username,
+                password,
+                limiter=self._limiter,
+                abandon_on_cancel=True,
+            )
+        except Exception as error:
+            self._context.note_fault(error)
+            return False, None
+        return verdict.ok, verdict.rehash
 
     def _tell(self, on_verdict: OnVerdict, *, ok: bool) -> None:
         try:

@@ -46,12 +46,15 @@ from edge.protocol.packets import Disconnect
 from edge.protocol.reason import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from edge.config.schema import EdgeConfig
 
 # How often ROBUSTMQ_EDGE_BENCH_HOG_MS burns.
 _HOG_INTERVAL_S: Final = 0.1
+
+# How soon a task that operators see is started again after a fault.
+_REVIVE_S: Final = 5.0
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -185,7 +188,7 @@ class Broker:
         nursery.start_soon(serve_engine_events, self._engine, self._plane)
         nursery.start_soon(self._run_timers)
         if self._config.sys.enabled:
-            nursery.start_soon(self._sys_topics.run)
+            nursery.start_soon(self._revive, self._sys_topics.run)
         await self._start_control_socket(nursery)
         await self._start_metrics(nursery)
         if self._notifier.watchdog_interval_s is not None:
@@ -221,6 +224,18 @@ class Broker:
     async def _run_timers(self) -> None:
         await self._plane.context.timers.run(after=self._engine.flush)
 
+    async def _revive(
+        self,
+        serve: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Run what operators see again after a fault: it must not end the broker."""
+        while True:
+            try:
+                await serve()
+            except Exception as error:
+                self._plane.context.note_fault(error)
+            await trio.sleep(_REVIVE_S)
+
     async def _start_control_socket(self, nursery: trio.Nursery) -> None:
         commands = ControlCommands(
             self._plane,
@@ -232,12 +247,24 @@ class Broker:
         path = control_socket_path(self._config, self._environ)
         server = ControlServer(path, commands.handlers(), self._plane.context.note_fault)
         try:
-            await nursery.start(server.serve)
+            await nursery.start(self._serve_control, server)
         except ListenError as error:
             # Only a path that was asked for is worth not starting at all.
             if self._config.node.control_socket:
                 raise
             self._log.warning("control.unavailable", why=str(error))
+
+    async def _serve_control(
+        self, server: ControlServer, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        try:
+            await server.serve(task_status=task_status)
+        except ListenError:
+            raise  # at the start: the caller decides
+        except Exception as error:
+            self._plane.context.note_fault(error)
+        await trio.sleep(_REVIVE_S)
+        await self._revive(server.serve)
 
     async def _start_metrics(self, nursery: trio.Nursery) -> None:
         if not self._config.metrics.address:
