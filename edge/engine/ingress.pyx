@@ -15,7 +15,7 @@ from edge.engine.memory cimport mem_calloc
 from edge.engine.output cimport SHARE_BYTES_MIN
 from edge.engine.poll cimport connection_handle
 from edge.engine.publish cimport Publish, publish_decode, publish_forwarded
-from edge.engine.reader cimport topic_name_is_valid
+from edge.engine.reader cimport topic_name_is_valid, utf8_is_valid
 from edge.engine.route cimport Routing, retain_message, route, routing_done
 from edge.engine.topic_map cimport mapping_find, mapping_is_wanted
 from edge.engine.types cimport ACL_RETAIN, ACL_WRITE, MatchEntry, TopicMapping, WriteVerdict
@@ -29,6 +29,8 @@ cdef enum:
 cdef enum ReasonCode:
     SUCCESS = 0x00
     NO_MATCHING_SUBSCRIBERS = 0x10
+    MALFORMED_PACKET = 0x81
+    PROTOCOL_ERROR = 0x82
     NOT_AUTHORIZED = 0x87
     TOPIC_NAME_INVALID = 0x90
     RECEIVE_MAXIMUM_EXCEEDED = 0x93
@@ -166,7 +168,7 @@ cdef bint on_publish(EngineState* state, Connection* connection, const uint8_t* 
     topic_len = publish.topic_len
     if publish.topic_alias and topic_len == 0:
         if not alias_in_get(connection, publish.topic_alias, &topic, &publish.topic_len):
-            connection_fail(state, connection, 0x82, PROTOCOL_BROKEN)                   # [MQTT-3.3.2-12]
+            connection_fail(state, connection, PROTOCOL_ERROR, PROTOCOL_BROKEN)         # [MQTT-3.3.2-12]
             return True
         topic_len = publish.topic_len
         rewritten = True
@@ -177,7 +179,8 @@ cdef bint on_publish(EngineState* state, Connection* connection, const uint8_t* 
         entry = connection.last_entry
     else:
         if not topic_name_is_valid(topic, topic_len, state.limits.topic_levels_max):
-            connection_fail(state, connection, TOPIC_NAME_INVALID, PROTOCOL_BROKEN)
+            connection_fail(state, connection, TOPIC_NAME_INVALID if utf8_is_valid(topic, topic_len)
+                            else MALFORMED_PACKET, PROTOCOL_BROKEN)     # [MQTT-1.5.4-1], [MQTT-3.3.2-2]
             return True
         entry = NULL
     if publish.topic_alias and not rewritten:

@@ -27,24 +27,30 @@ cdef enum ReasonCode:
     TOPIC_ALIAS_INVALID = 0x94
 
 
-cdef bint read_text(Reader* reader, bint no_wildcards) noexcept nogil:
+cdef bint read_text(Reader* reader) noexcept nogil:
     """Skip a UTF-8 string after checking it."""
     cdef uint16_t length = read_u16(reader)
     cdef const uint8_t* text = read_bytes(reader, length)
+    return not reader.bad and utf8_is_valid(text, length)
+
+
+cdef uint8_t check_response_topic(Reader* reader) noexcept nogil:
+    """A Response Topic is a UTF-8 string [MQTT-3.3.2-13] without wildcards [MQTT-3.3.2-14]."""
+    cdef uint32_t start = reader.position + 2
     cdef uint32_t i
-    if reader.bad or not utf8_is_valid(text, length):
-        return False
-    if no_wildcards:
-        for i in range(length):
-            if text[i] == c"+" or text[i] == c"#":
-                return False
-    return True
+    if not read_text(reader):
+        return MALFORMED_PACKET
+    for i in range(start, reader.position):
+        if reader.data[i] == c"+" or reader.data[i] == c"#":
+            return PROTOCOL_ERROR
+    return 0
 
 
 cdef uint8_t decode_properties(Reader* reader, uint16_t alias_max, Publish* out) noexcept nogil:
     """Check every property of a PUBLISH; 0 or the Reason Code to close with."""
     cdef uint64_t seen = 0
     cdef uint8_t identifier
+    cdef uint8_t problem
     while reader_left(reader):
         identifier = read_u8(reader)
         if identifier != USER_PROPERTY:
@@ -55,7 +61,7 @@ cdef uint8_t decode_properties(Reader* reader, uint16_t alias_max, Publish* out)
                 return PROTOCOL_ERROR
             seen |= <uint64_t>1 << identifier
         if identifier == USER_PROPERTY:
-            if not read_text(reader, False) or not read_text(reader, False):
+            if not read_text(reader) or not read_text(reader):
                 return MALFORMED_PACKET
         elif identifier == PAYLOAD_FORMAT_INDICATOR:
             if read_u8(reader) > 1:
@@ -65,12 +71,12 @@ cdef uint8_t decode_properties(Reader* reader, uint16_t alias_max, Publish* out)
             out.has_expiry = 1
             out.hop_bytes += 5
         elif identifier == CONTENT_TYPE:
-            if not read_text(reader, False):
+            if not read_text(reader):
                 return MALFORMED_PACKET
         elif identifier == RESPONSE_TOPIC:
-            if not read_text(reader, True):
-                # A Response Topic has no wildcards [MQTT-3.3.2-14].
-                return PROTOCOL_ERROR if not reader.bad else MALFORMED_PACKET
+            problem = check_response_topic(reader)
+            if problem:
+                return problem
         elif identifier == CORRELATION_DATA:
             read_bytes(reader, read_u16(reader))
         elif identifier == TOPIC_ALIAS:
@@ -308,10 +314,10 @@ cdef uint8_t ack_properties_check(const uint8_t* data, uint32_t length) noexcept
             if seen_reason:
                 return PROTOCOL_ERROR
             seen_reason = True
-            if not read_text(&reader, False):
+            if not read_text(&reader):
                 return MALFORMED_PACKET
         elif identifier == USER_PROPERTY:
-            if not read_text(&reader, False) or not read_text(&reader, False):
+            if not read_text(&reader) or not read_text(&reader):
                 return MALFORMED_PACKET
         else:
             return MALFORMED_PACKET

@@ -53,8 +53,8 @@ cdef void begin_frame(FrameReader* reader) noexcept nogil:
             fail(reader, PROTOCOL_ERROR)
     memcpy(reader.mask, reader.header + at, 4)
     reader.mask_index = 0
-    if reader.header[0] & 0x70 or not reader.header[1] & 0x80:
-        # Reserved bits without an extension; a client that does not mask.
+    if reader.header[0] & 0x70:
+        # Reserved bits without an extension.
         fail(reader, PROTOCOL_ERROR)
     elif reader.opcode >= 8:
         if not reader.fin or short_len > CONTROL_BYTES_MAX or reader.opcode > PONG:
@@ -127,6 +127,10 @@ cdef uint32_t frames_read(FrameReader* reader, uint8_t* data, uint32_t length, u
                 reader.header_len += 1
                 at += 1
                 need = header_need(reader)
+            if reader.header_len >= 2 and not reader.header[1] & 0x80:
+                # A client that does not mask: said at once, for the mask would be waited for in vain.
+                fail(reader, PROTOCOL_ERROR)
+                break
             if reader.header_len < need:
                 break
             begin_frame(reader)

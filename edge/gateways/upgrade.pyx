@@ -114,7 +114,9 @@ cdef bint header(Request* request, const uint8_t* name, uint32_t name_len, const
         request.key = value
     elif same(name, name_len, b"sec-websocket-protocol"):
         while request.subprotocol == NULL and next_token(value, value_len, &at, &token, &token_len):
-            if same(token, token_len, b"mqtt") or same(token, token_len, b"mqttv3.1"):
+            # Unlike other tokens of the request, subprotocols are compared exactly.
+            if (token_len == 4 and memcmp(token, b"mqtt", 4) == 0) or (
+                    token_len == 8 and memcmp(token, b"mqttv3.1", 8) == 0):
                 request.subprotocol = token
                 request.subprotocol_len = token_len
     elif same(name, name_len, b"origin"):
