@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support import configs
+from tests.support.broker import ROOT
 from tests.support.packets import Connack, Connect, Farewell, Packet, Ping, Publish, Subscribe
 from tests.support.scram import ScramClient
 from tests.support.versions import MALFORMED, PROTOCOL_ERROR, both_versions
@@ -23,6 +26,15 @@ CONTINUE: Final = 0x18
 RE_AUTHENTICATE: Final = 0x19
 REFUSED: Final = {0x86, 0x87}
 BAD: Final = {MALFORMED, PROTOCOL_ERROR}
+
+
+@pytest.fixture(scope="module")
+def password_lines(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A password file, made by the command that users have for it."""
+    path = tmp_path_factory.mktemp("passwords") / "passwords"
+    command = [sys.executable, "-m", "edge", "passwd", str(path), USER, "--password-stdin"]
+    subprocess.run(command, input=PASSWORD, text=True, check=True, cwd=ROOT)
+    return path.read_text()
 
 
 @pytest.fixture
