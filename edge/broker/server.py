@@ -187,8 +187,7 @@ class Broker:
         self._engine.flush()
         nursery.start_soon(serve_engine_events, self._engine, self._plane)
         nursery.start_soon(self._run_timers)
-        if self._config.sys.enabled:
-            nursery.start_soon(self._revive, self._sys_topics.run)
+        nursery.start_soon(self._revive, self._sys_topics.run)
         await self._start_control_socket(nursery)
         await self._start_metrics(nursery)
         if self._notifier.watchdog_interval_s is not None:
@@ -312,8 +311,9 @@ class Broker:
         def put_in_force() -> None:
             put_certificates_in_force()
             self._log.configure(config.log.level, config.log.format)
-            self._sys_topics.enabled = self._sys_topics.enabled and config.sys.enabled
+            self._sys_topics.enabled = config.sys.enabled
             self._sys_topics.interval_s = config.sys.interval_s
+            self._sys_topics.wake()
 
         return put_in_force
 
