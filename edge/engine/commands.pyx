@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from edge.engine.acl cimport acl_profile_parse
 from edge.engine.connection cimport (
-    connection_accept, connection_find, connection_finish, connection_new,
+    connection_accept, connection_fail, connection_find, connection_finish, connection_new,
 )
 from edge.engine.input cimport input_resume
 from edge.engine.listener cimport listener_add, listener_remove, listener_remove_all
@@ -23,7 +23,7 @@ from edge.engine.output cimport output_commit, output_reserve
 from edge.engine.queries cimport delete_retained, query_retained, query_sessions, query_stats
 from edge.engine.route cimport Routing, retain_message, route, routing_done, send_retained
 from edge.engine.session cimport (
-    profile_define, profile_drop, profile_find, session_attach, session_find, session_free, session_open,
+    profile_define, profile_drop, profile_find, session_attach, session_detach, session_find, session_free, session_open,
     session_set_acl,
 )
 from edge.engine.state cimport MapFilter
@@ -36,6 +36,10 @@ from edge.engine.window cimport session_pump
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int)
+
+
+cdef enum:
+    SESSION_TAKEN_OVER = 0x8E       # Reason Code
 
 
 cdef Connection* usable(EngineState* state, const Command* command) noexcept nogil:
@@ -57,6 +61,10 @@ cdef void accept(EngineState* state, Command* command) noexcept nogil:
     cdef Session* session = session_find(state, command.session)
     if connection == NULL or session == NULL:
         return
+    # The control plane has closed whoever held the session; should it not have, nobody may stay live without one.
+    if session.connection != NULL and session.connection != connection:
+        connection_fail(state, session.connection, SESSION_TAKEN_OVER, COMMANDED)
+    session_detach(connection)
     session_attach(state, session, connection)
     session.inflight_max = command.terms.inflight_max if command.terms.inflight_max else 1
     session.flags = SESSION_ENDS_WITH_CONNECTION if command.terms.ends_with_connection else 0
@@ -164,6 +172,8 @@ cdef void on_session(EngineState* state, Command* command) noexcept nogil:
     elif command.kind == COMMAND_SESSION_ENDS:
         session.flags = SESSION_ENDS_WITH_CONNECTION if command.flags else 0
     else:
+        if session.connection != NULL:
+            connection_finish(state, session.connection, COMMANDED, 0)
         session_free(state, session)
 
 

@@ -14,7 +14,7 @@ from edge.engine.poll cimport connection_handle, connection_poll
 from edge.engine.session cimport session_detach
 from edge.engine.topic_map cimport mapping_release
 from edge.engine.types cimport (
-    CONNECTION_DEAD, CONNECTION_LINGER, CONNECTION_LIVE, CONNECTION_NEW,
+    CONNECTION_CONNECTING, CONNECTION_DEAD, CONNECTION_LINGER, CONNECTION_LIVE, CONNECTION_NEW,
 )
 from edge.engine.wheel cimport wheel_remove, wheel_set
 from edge.engine.window cimport session_pump
@@ -239,6 +239,9 @@ cdef void connection_schedule(EngineState* state, Connection* connection) noexce
         return
     if connection.state == CONNECTION_NEW:
         deadline_ms = connection.last_packet_ms + state.limits.connect_timeout_ms
+    elif connection.state == CONNECTION_CONNECTING and not connection.paused:
+        # The control plane has asked for more, by AUTH, and the client owes the answer.
+        deadline_ms = connection.last_packet_ms + state.limits.connect_timeout_ms
     elif connection.state == CONNECTION_LIVE and connection.keep_alive_ms and not connection.paused:
         deadline_ms = connection.last_packet_ms + connection.keep_alive_ms
     if connection.packet_started_ms and connection.packet_started_ms + state.limits.packet_timeout_ms < deadline_ms:
@@ -256,7 +259,8 @@ cdef void connection_timer(EngineState* state, Connection* connection) noexcept 
     if connection.finishing:
         connection_kill(state, connection, TIMED_OUT)
         return
-    if connection.state == CONNECTION_NEW:
+    if connection.state == CONNECTION_NEW or (
+            connection.state == CONNECTION_CONNECTING and not connection.paused):
         if state.now_ms >= connection.last_packet_ms + state.limits.connect_timeout_ms:
             connection_kill(state, connection, TIMED_OUT)
             return

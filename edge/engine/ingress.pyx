@@ -90,11 +90,8 @@ cdef bint on_dollar_topic(EngineState* state, Connection* connection, const Publ
     cdef uint32_t properties_len
     if state.limits.delayed_enabled and begins_with(topic, topic_len, b"$delayed/", 9):
         properties_len = publish.properties_len - publish.hop_bytes
-        event = event_new(KIND_DELAYED, topic, topic_len, NULL, 0, publish.payload, publish.payload_len + properties_len)
-        event.lengths[1] = properties_len
-        event.lengths[2] = publish.payload_len
+        event = event_new(KIND_DELAYED, topic, topic_len, NULL, properties_len, publish.payload, publish.payload_len)
         publish_forwarded(publish, event.data + topic_len)
-        memcpy(event.data + topic_len + properties_len, publish.payload, publish.payload_len)
         event.connection = connection_handle(connection)
         event.session = connection.session.id
         event.qos = publish.qos

@@ -52,11 +52,11 @@ cdef void mailbox_destroy(Mailbox* box) noexcept nogil:
 
 cdef inline void fill(uint8_t* target, const uint8_t* a, uint32_t a_len, const uint8_t* b, uint32_t b_len,
                       const uint8_t* c, uint32_t c_len) noexcept nogil:
-    if a_len:
+    if a != NULL:
         memcpy(target, a, a_len)
-    if b_len:
+    if b != NULL:
         memcpy(target + a_len, b, b_len)
-    if c_len:
+    if c != NULL:
         memcpy(target + a_len + b_len, c, c_len)
 
 
@@ -101,7 +101,7 @@ cdef Command* mailbox_take_commands(Mailbox* box) noexcept nogil:
 
 cdef EventNode* event_new(uint32_t kind, const uint8_t* a, uint32_t a_len, const uint8_t* b, uint32_t b_len,
                           const uint8_t* c, uint32_t c_len) noexcept nogil:
-    """An event with up to three byte strings, which are copied; the other fields are zero."""
+    """An event with up to three byte strings, which are copied (room for a NULL one is left); the rest is zero."""
     cdef EventNode* event = <EventNode*>mem_alloc(sizeof(EventNode) + <size_t>a_len + b_len + c_len)
     memset(event, 0, sizeof(EventNode))
     event.kind = kind

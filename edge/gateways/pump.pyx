@@ -14,7 +14,7 @@ from edge.gateways.openssl cimport (
 )
 from edge.gateways.tls cimport TlsContext
 from edge.gateways.tunnel cimport (
-    CHUNK_BYTES, PumpState, Tunnel, tunnel_bury, tunnel_new, tunnel_on_client, tunnel_on_deadline,
+    CHUNK_BYTES, PumpState, Tunnel, tunnel_bury, tunnel_kill, tunnel_new, tunnel_on_client, tunnel_on_deadline,
     tunnel_on_inner,
 )
 from edge.gateways.upgrade cimport UpgradeRules
@@ -177,6 +177,9 @@ cdef void run(PumpState* pump, Shared* shared) noexcept nogil:
                 count64 = shared.stopping
                 pthread_mutex_unlock(&shared.mutex)
                 if count64:
+                    while pump.everybody.all_next != &pump.everybody:
+                        tunnel_kill(pump, pump.everybody.all_next)
+                    tunnel_bury(pump)
                     return
             elif data & TAG_LISTENER:
                 accept_from(pump, shared, <uint32_t>(data >> 3))
@@ -221,6 +224,7 @@ cdef class Pump:
         state.scratch = <uint8_t*>mem_alloc(FRAME_HEADER_BYTES_MAX + CHUNK_BYTES)
         state.open_counts = <uint32_t*>mem_calloc(LISTENERS_MAX, sizeof(uint32_t))
         state.deadlines.next = state.deadlines.previous = &state.deadlines
+        state.everybody.all_next = state.everybody.all_previous = &state.everybody
         state.handshake_ms = handshake_timeout_ms
         state.now_ms = now()
         event.events = EPOLLIN

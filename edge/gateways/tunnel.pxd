@@ -31,6 +31,8 @@ ctypedef struct Tunnel:
     Tunnel* previous                # in the list of those with a deadline
     Tunnel* next
     int64_t deadline_ms             # 0: not in the list
+    Tunnel* all_previous
+    Tunnel* all_next
     int client_fd
     int inner_fd                    # -1 until OPEN
     uint16_t listener_index
@@ -58,6 +60,7 @@ ctypedef struct PumpState:
     int64_t now_ms
     uint8_t* scratch                # FRAME header room + CHUNK_BYTES
     Tunnel deadlines                # list head
+    Tunnel everybody                # list head, by all_next
     Tunnel** graves
     uint32_t grave_count
     uint32_t grave_capacity

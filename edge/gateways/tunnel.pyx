@@ -121,6 +121,10 @@ cdef Tunnel* tunnel_new(PumpState* pump, int fd, uint16_t listener_index, const 
     event.data.u64 = <uint64_t><size_t>tunnel
     epoll_ctl(pump.epoll_fd, EPOLL_CTL_ADD, fd, &event)
     set_deadline(pump, tunnel, pump.now_ms + pump.handshake_ms)
+    tunnel.all_next = &pump.everybody
+    tunnel.all_previous = pump.everybody.all_previous
+    tunnel.all_previous.all_next = tunnel
+    pump.everybody.all_previous = tunnel
     pump.open += 1
     pump.open_counts[listener_index] += 1
     return tunnel
@@ -134,6 +138,8 @@ cdef void tunnel_kill(PumpState* pump, Tunnel* tunnel) noexcept nogil:
         pump.handshakes_failed += 1
     tunnel.stage = STAGE_DEAD
     set_deadline(pump, tunnel, 0)
+    tunnel.all_previous.all_next = tunnel.all_next
+    tunnel.all_next.all_previous = tunnel.all_previous
     c_close(tunnel.client_fd)
     if tunnel.inner_fd >= 0:
         c_close(tunnel.inner_fd)
