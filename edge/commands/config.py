@@ -58,25 +58,29 @@ def check(options: argparse.Namespace) -> int:
 
     path = config_file(options.file)
     config = load(path, os.environ)
-    _check_access_files(config)
+    warnings = _check_access_files(config)
     name = path or "the embedded default"
     if options.output == "json":
-        print_json({"file": path, "ok": True})
+        print_json({"file": path, "ok": True, "warnings": warnings})
     else:
         sys.stdout.write(f"{name}: no mistakes\n")
+        for warning in warnings:
+            sys.stdout.write(f"warning: {warning}\n")
     return 0
 
 
-def _check_access_files(config: EdgeConfig) -> None:
-    """Read the password and ACL files; AccessError says what is wrong in them."""
+def _check_access_files(config: EdgeConfig) -> list[str]:
+    """Read the password and ACL files and return warnings; AccessError says what is wrong."""
+    warnings: list[str] = []
     if config.access.password_file:
         from edge.access.passwords import PasswordFile
 
-        PasswordFile.load(config.access.password_file)
+        warnings += PasswordFile.load(config.access.password_file).warnings
     if config.access.acl_file:
         from edge.access.acl import AclFile
 
         AclFile.load(config.access.acl_file)
+    return warnings
 
 
 def example(options: argparse.Namespace) -> int:

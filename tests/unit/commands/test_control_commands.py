@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -198,3 +199,25 @@ def test_good_configuration_has_no_mistakes(
 def test_example_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "example"]) == 0
     assert "[limits]" in capsys.readouterr().out
+
+
+def test_passwords_are_set_from_standard_input_and_checked_with_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = tmp_path / "passwords"
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    words = ["passwd", str(passwords), "alice", "--password-stdin", "--output", "json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["user"] == "alice"
+    assert passwords.read_text().startswith("alice:$scrypt$")
+    file = tmp_path / "edge.toml"
+    file.write_text(f'[access]\npassword_file = "{passwords}"\n')
+    assert main(["config", "check", str(file)]) == 0
+    passwords.write_text("nonsense\n")
+    assert main(["config", "check", str(file)]) == 2
+    assert "passwords:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["", "alice --batch"])
+def test_passwd_needs_a_user_or_a_batch(words: str, tmp_path: Path) -> None:
+    assert main(["passwd", str(tmp_path / "p"), *words.split()]) == 2
