@@ -86,7 +86,12 @@ class Address:
         except OSError as error:  # ssl.SSLError is one too
             reason = error.strerror or str(error)
             message = f"cannot connect to {self}: {reason}"
-            raise LinkError(message, hint="is a broker listening there?") from error
+            hint = "is a broker listening there?"
+            if type(error).__module__ == "ssl":
+                hint = (
+                    "name the broker's authority with --ca-file; or does that port expect no TLS?"
+                )
+            raise LinkError(message, hint=hint) from error
 
 
 class Link:
@@ -98,12 +103,15 @@ class Link:
         "_keep_alive_s",
         "_sent_mono_s",
         "address",
+        "close_hint",
         "protocol_version",
     )
 
     def __init__(self, address: Address, connection: socket.socket, connect: Connect) -> None:
         self.address = address
         self.protocol_version = connect.protocol_version
+        # What to say if the broker closes without a word.
+        self.close_hint = "" if address.tls else "does that port expect TLS? see --tls"
         self._connection = connection
         self._keep_alive_s = connect.keep_alive_s
         self._buffer = bytearray()
@@ -231,7 +239,7 @@ class Link:
             raise self._lost(error) from error
         if not data:
             message = f"{self.address}: the broker closed the connection"
-            raise LinkError(message)
+            raise LinkError(message, hint=self.close_hint)
         self._buffer += data
         return True
 
@@ -272,6 +280,7 @@ def open_link(address: Address, connect: Connect) -> tuple[Link, Connack]:
     except BaseException:
         link.abandon()
         raise
+    link.close_hint = ""
     if connack.properties.server_keep_alive_s is not None:
         link.set_keep_alive(connack.properties.server_keep_alive_s)
     return link, connack

@@ -145,7 +145,7 @@ def test_mqtt_3_1_has_its_name_and_a_client_id() -> None:
         (["20 02 00 01"], ["unacceptable protocol version", "hint: try another MQTT version"]),
         (["ff ff ff ff ff"], ["hint: is that an MQTT broker?"]),
         (["d0 00"], ["hint: is that an MQTT broker?", "no CONNACK", "closed"]),
-        ([""], ["the broker closed the connection"]),
+        ([""], ["the broker closed the connection\nhint: does that port expect TLS?"]),
         (["20 03 00 00 00", "40 03 0001 87"], ["the message to `a` was refused: not authorized"]),
         (["20 03 00 00 00", "e0 01 8b"], ["closed the connection: server shutting down (0x8b)"]),
         (["20 03 00 00 00", "90 02"], ["the broker closed the connection"]),
