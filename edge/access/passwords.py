@@ -51,7 +51,14 @@ class PasswordFile:
     verify() belongs to one worker thread, everything else to one other thread.
     """
 
-    __slots__ = ("_decoy_key", "_users", "_verified", "_verified_key", "warnings")
+    __slots__ = (
+        "_decoy_key",
+        "_scram_iterations",
+        "_users",
+        "_verified",
+        "_verified_key",
+        "warnings",
+    )
 
     def __init__(self, users: dict[str, str], warnings: tuple[str, ...] = ()) -> None:
         """Take users with what is stored for each, as password_lines.parse_lines() returns them."""
@@ -60,6 +67,9 @@ class PasswordFile:
         self._verified: dict[bytes, float] = {}  # keyed hash -> until when; oldest first
         self._verified_key = os.urandom(_KEY_BYTES)
         self._decoy_key = _secret_of(users)
+        # What made-up SCRAM credentials have to choose from.
+        scram = (stored.partition(";")[2] for stored in users.values())
+        self._scram_iterations = sorted({int(each.split("$")[2]) for each in scram if each})
 
     @classmethod
     def load(cls, path: str | Path) -> PasswordFile:
@@ -142,11 +152,15 @@ class PasswordFile:
 
         from edge.access.scram_credentials import ITERATIONS, SALT_BYTES, ScramCredentials
 
-        # Both are made in any case: it must not show in the time either.
-        like = self._decoy(username).partition(";")[2]
-        iterations = ScramCredentials.parse(like).iterations if like else ITERATIONS
-        salt = digest(self._decoy_key, b"salt" + _encoded(username), "sha256")[:SALT_BYTES]
-        made_up = ScramCredentials(iterations, salt, os.urandom(32), os.urandom(32))
+        # Made in any case: it must not show in the time either.
+        seed = digest(self._decoy_key, b"salt" + _encoded(username), "sha256")
+        iterations = self._scram_iterations or [ITERATIONS]
+        made_up = ScramCredentials(
+            iterations[seed[-1] % len(iterations)],
+            seed[:SALT_BYTES],
+            os.urandom(32),
+            os.urandom(32),
+        )
         scram = self._users.get(username, "").partition(";")[2]
         return ScramCredentials.parse(scram) if scram else made_up
 
