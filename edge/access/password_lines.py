@@ -34,6 +34,8 @@ def check_username(username: str) -> None:
         raise ValueError("has a `:`")
     if username.startswith("#"):
         raise ValueError("begins with `#`")
+    if username.startswith("\ufeff"):
+        raise ValueError("begins with a byte order mark")  # lost in the first line of a file
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in username):
         raise ValueError("has a control character")
     try:

@@ -89,9 +89,10 @@ def saslprep(text: str) -> str:
     """Prepare a password as RFC 4013 says, so that keyboards that differ agree.
 
     Raises:
-        ValueError: it holds a prohibited character, e.g. a control character, or mixes directions.
+        ValueError: it holds a prohibited character, e.g. a control character, mixes directions, or
+            nothing is left of it.
     """
-    if text.isascii() and text.isprintable():
+    if text and text.isascii() and text.isprintable():
         return text
     import stringprep
     import unicodedata
@@ -102,6 +103,8 @@ def saslprep(text: str) -> str:
         if not stringprep.in_table_b1(character)
     )
     prepared = unicodedata.normalize("NFKC", mapped)
+    if not prepared:
+        raise ValueError("it is empty, or nothing of it counts")
     prohibited = (
         stringprep.in_table_a1,  # unassigned
         stringprep.in_table_c12,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from edge.access.acl import AclFile
+from edge.access.password_lines import parse_lines, username_of, with_stored, without_user
+from edge.access.passwords import PasswordFile
+from edge.access.scram import ScramFailed, ScramServer
+from edge.access.scram_credentials import ScramCredentials, saslprep
 from edge.errors import AccessError, ProtocolError
 from edge.topic import check_topic_filter, check_topic_name
 
@@ -54,6 +58,53 @@ def _check_profile(blob: bytes) -> None:
         raise UnsoundError("bytes are left over")
 
 
+def target_passwords(data: bytes) -> None:
+    """A password file: read, changed and read again. No password is hashed."""
+    text = data.decode("utf-8", "replace")
+    try:
+        users = parse_lines(text, "fuzz")
+    except AccessError:
+        return
+    file = PasswordFile(users)
+    for username in users:
+        file.verify_cached(username, b"x")
+        file.scram_credentials(username)
+        if username in parse_lines(without_user(text, username), "fuzz"):
+            raise UnsoundError(f"{username!r} cannot be deleted")
+    if parse_lines(with_stored(text, users), "fuzz") != users:
+        raise UnsoundError("what was set is not what is read")
+    if any(username_of(f"{username}:x") != username for username in users):
+        raise UnsoundError("a line is not found again")
+
+
+_CREDENTIALS = ScramCredentials(4096, bytes(16), bytes(32), bytes(32))
+
+
+def target_scram(data: bytes) -> None:
+    """Two SCRAM messages with U+0000 between them; nobody gets in without the keys."""
+    exchange = ScramServer(lambda _: _CREDENTIALS)
+    for message in data.split(b"\0", 1):
+        try:
+            step = exchange.step(message)
+        except ScramFailed:
+            return
+        if step.done:
+            raise UnsoundError("a client has got in")
+
+
+def target_saslprep(data: bytes) -> None:
+    """Any password is prepared or refused; preparing it twice changes nothing more."""
+    try:
+        prepared = saslprep(data.decode("utf-8", "replace"))
+    except ValueError:
+        return
+    if saslprep(prepared) != prepared:
+        raise UnsoundError(f"{prepared!r} is not stable")
+
+
 TARGETS = {
     "acl": target_acl,
+    "passwords": target_passwords,
+    "scram": target_scram,
+    "saslprep": target_saslprep,
 }

@@ -158,7 +158,9 @@ def test_line_of_a_user_is_set_where_it_stands(text: str, expected: str) -> None
     assert "a:H" not in without_user(expected, "a").splitlines()
 
 
-@pytest.mark.parametrize("name", ["", "a:b", "#a", "a\nb", "a\0", "a\x7f", "\ud800", "x" * 65_536])
+@pytest.mark.parametrize(
+    "name", ["", "a:b", "#a", "a\nb", "a\0", "a\x7f", "\ud800", "\ufeffa", "x" * 65_536]
+)
 def test_name_that_fits_no_line_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"is|has|begins"):
         check_username(name)

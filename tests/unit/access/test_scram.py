@@ -232,7 +232,8 @@ def test_password_is_prepared_as_rfc_4013_says(text: str, expected: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["\x07", "a\nb", "\u0627\u0031", "\u0627a", "\ue000", "\ud800", "\U0001f600"]
+    "text",
+    ["", "\u00ad", "\x07", "a\nb", "\u0627\u0031", "\u0627a", "\ue000", "\ud800", "\U0001f600"],
 )
 def test_prohibited_password_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="it"):
