@@ -6,20 +6,22 @@ A password is compared in memory if the same one was verified before, else in a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.broker.enhanced_auth import EnhancedAuth
 from edge.broker.logins import LoginQueue
-from edge.broker.mechanism import Mechanism, make_mechanism
 from edge.broker.refusal import ConnectRefusedError
 from edge.protocol.reason import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.access.enhanced import EnhancedAuthenticator
     from edge.access.passwords import PasswordFile
     from edge.broker.connect import PendingConnect
     from edge.broker.context import Context
+
+_SCRAM: Final = "SCRAM-SHA-256"
 
 
 class Authentication:
@@ -31,9 +33,15 @@ class Authentication:
         self.logins = LoginQueue(context)
         self.enhanced = EnhancedAuth(context, self._make_mechanism)
 
-    def _make_mechanism(self, method: str) -> Mechanism | None:
-        access = self._context.settings.config.access
-        return make_mechanism(method, self.passwords, scram=access.scram)
+    def _make_mechanism(self, method: str) -> EnhancedAuthenticator | None:
+        """Return a mechanism for a fresh exchange; None if the method is not offered."""
+        is_off = method == _SCRAM and not self._context.settings.config.access.scram
+        if is_off or self.passwords is None:
+            return None
+        from edge.access.enhanced import METHODS
+
+        make = METHODS.get(method)
+        return None if make is None else make(self.passwords)
 
     def check(
         self,

@@ -19,12 +19,12 @@ from edge.protocol.reason import ReasonCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.access.enhanced import EnhancedAuthenticator
     from edge.broker.clients import Client
     from edge.broker.connect import PendingConnect
     from edge.broker.context import Context
-    from edge.broker.mechanism import Mechanism
 
-    MakeMechanism = Callable[[str], Mechanism | None]
+    MakeMechanism = Callable[[str], EnhancedAuthenticator | None]
 
 
 class Exchange:
@@ -32,7 +32,7 @@ class Exchange:
 
     __slots__ = ("_mechanism", "final_data", "is_done", "method", "username")
 
-    def __init__(self, method: str, mechanism: Mechanism) -> None:
+    def __init__(self, method: str, mechanism: EnhancedAuthenticator) -> None:
         self.method = method
         self._mechanism = mechanism
         self.is_done = False
@@ -47,12 +47,12 @@ class Exchange:
         """
         if data is None:
             return b""  # the mechanism begins with the client: ask for its first data
-        reply, is_done, username = self._mechanism.step(data)
-        if not is_done:
-            return reply
+        step = self._mechanism.step(data)
+        if not step.done:
+            return step.reply
         self.is_done = True
-        self.final_data = reply or None
-        self.username = username
+        self.final_data = step.reply or None
+        self.username = step.username
         return None
 
 

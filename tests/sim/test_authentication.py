@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,20 +53,29 @@ class Passwords:
         return Verdict(ok, self.rehash if ok else None)
 
 
+@dataclass
+class Step:
+    """What edge.access.enhanced calls AuthenticationStep."""
+
+    reply: bytes
+    done: bool = False
+    username: str = ""
+
+
 class Echo:
     """A mechanism of two steps: user name, then the password `yes`."""
 
     def __init__(self) -> None:
         self.username = ""
 
-    def step(self, data: bytes) -> tuple[bytes, bool, str]:
+    def step(self, data: bytes) -> Step:
         if not self.username:
             self.username = data.decode()
-            return b"prove it", False, ""
+            return Step(b"prove it")
         if data != b"yes":
             message = "no"
             raise AccessError(message)
-        return b"welcome", True, self.username
+        return Step(b"welcome", done=True, username=self.username)
 
 
 def offer_echo(sim: Sim) -> None:
