@@ -31,13 +31,28 @@ cdef uint32_t header_need(const FrameReader* reader) noexcept nogil:
     return 6 + (2 if short_len == 126 else 8 if short_len == 127 else 0)
 
 
+cdef void check_start(FrameReader* reader) noexcept nogil:
+    """The first two bytes have come. What they show to be wrong is told at once: more may never come."""
+    cdef uint8_t short_len = reader.header[1] & 0x7F
+    reader.fin = reader.header[0] >> 7
+    reader.opcode = reader.header[0] & 0x0F
+    if reader.header[0] & 0x70 or not reader.header[1] & 0x80:
+        # Reserved bits without an extension; a client that does not mask.
+        fail(reader, PROTOCOL_ERROR)
+    elif reader.opcode >= CLOSE:
+        if not reader.fin or short_len > CONTROL_BYTES_MAX or reader.opcode > PONG:
+            fail(reader, PROTOCOL_ERROR)
+    elif reader.opcode == TEXT:
+        fail(reader, UNSUPPORTED_DATA)          # [MQTT-6.0.0-1]
+    elif reader.opcode > BINARY or reader.fragmented != (reader.opcode == CONTINUATION):
+        fail(reader, PROTOCOL_ERROR)
+
+
 cdef void begin_frame(FrameReader* reader) noexcept nogil:
-    """The header is complete: check it against sections 5.2 to 5.5."""
+    """The header is complete: see how long the payload is."""
     cdef uint8_t short_len = reader.header[1] & 0x7F
     cdef uint32_t at = 2
     cdef uint32_t i
-    reader.fin = reader.header[0] >> 7
-    reader.opcode = reader.header[0] & 0x0F
     reader.payload_left = short_len
     if short_len == 126:
         reader.payload_left = (<uint64_t>reader.header[2] << 8) | reader.header[3]
@@ -53,26 +68,10 @@ cdef void begin_frame(FrameReader* reader) noexcept nogil:
             fail(reader, PROTOCOL_ERROR)
     memcpy(reader.mask, reader.header + at, 4)
     reader.mask_index = 0
-    if reader.header[0] & 0x70:
-        # Reserved bits without an extension.
-        fail(reader, PROTOCOL_ERROR)
-    elif reader.opcode >= 8:
-        if not reader.fin or short_len > CONTROL_BYTES_MAX or reader.opcode > PONG:
-            fail(reader, PROTOCOL_ERROR)
-        reader.control_len = 0
-    elif reader.opcode == TEXT:
-        fail(reader, UNSUPPORTED_DATA)          # [MQTT-6.0.0-1]
-    elif reader.opcode == BINARY:
-        if reader.fragmented:
-            fail(reader, PROTOCOL_ERROR)
-        reader.fragmented = not reader.fin
-    elif reader.opcode == CONTINUATION:
-        if not reader.fragmented:
-            fail(reader, PROTOCOL_ERROR)
-        reader.fragmented = not reader.fin
-    else:
-        fail(reader, PROTOCOL_ERROR)
+    reader.control_len = 0
     reader.in_payload = 1
+    if reader.opcode < CLOSE:
+        reader.fragmented = not reader.fin
 
 
 cdef void end_frame(FrameReader* reader) noexcept nogil:
@@ -122,23 +121,24 @@ cdef uint32_t frames_read(FrameReader* reader, uint8_t* data, uint32_t length, u
     while not reader.closed and not reader.pong_wanted:
         if not reader.in_payload:
             need = header_need(reader)
-            while reader.header_len < need and at < length:
-                reader.header[reader.header_len] = data[at]
-                reader.header_len += 1
-                at += 1
-                need = header_need(reader)
-            if reader.header_len >= 2 and not reader.header[1] & 0x80:
-                # A client that does not mask: said at once, for the mask would be waited for in vain.
-                fail(reader, PROTOCOL_ERROR)
+            if reader.header_len == need:
+                begin_frame(reader)
+                continue
+            take = need - reader.header_len
+            if take > length - at:
+                take = length - at
+            if take == 0:
                 break
-            if reader.header_len < need:
-                break
-            begin_frame(reader)
+            memcpy(reader.header + reader.header_len, data + at, take)
+            reader.header_len += <uint8_t>take
+            at += take
+            if reader.header_len == 2:
+                check_start(reader)
             continue
         take = length - at
         if take > reader.payload_left:
             take = <uint32_t>reader.payload_left
-        if reader.opcode >= 8:
+        if reader.opcode >= CLOSE:
             memcpy(reader.control + reader.control_len, data + at, take)
             unmask(reader, reader.control + reader.control_len, take)
             reader.control_len += <uint8_t>take
@@ -174,7 +174,7 @@ cdef uint32_t frame_header(uint8_t* out, uint8_t opcode, uint64_t payload_len) n
     return 10
 
 
-def read(bytes data, int chunk=0):
+def read(chunks):
     """Decode for tests; see frames.pyi."""
     cdef FrameReader reader
     cdef bytearray copy
@@ -183,22 +183,26 @@ def read(bytes data, int chunk=0):
     cdef uint32_t start
     cdef uint8_t* p
     memset(&reader, 0, sizeof(reader))
-    payload = b""
+    payload = bytearray()
     pings = []
-    step = chunk if chunk > 0 else max(1, len(data))
-    for offset in range(0, len(data), step):
-        copy = bytearray(data[offset:offset + step])
+    for chunk in chunks:
+        copy = bytearray(chunk)
         p = copy
         start = 0
-        while start < <uint32_t>len(copy) or reader.pong_wanted:
+        while True:
             got = frames_read(&reader, p + start, <uint32_t>len(copy) - start, &used)
-            payload += bytes(copy[start:start + got])
+            payload += copy[start:start + got]
             start += used
-            if reader.pong_wanted:
-                pings.append(bytes(reader.control[:reader.control_len]))
-                reader.pong_wanted = 0
-            elif got == 0 and used == 0:
+            if not reader.pong_wanted:
                 break
-            if reader.closed:
-                return payload, pings, reader.close_code
-    return payload, pings, reader.close_code
+            pings.append(bytes(reader.control[:reader.control_len]))
+            reader.pong_wanted = 0
+        if reader.closed:
+            break
+    return bytes(payload), pings, reader.close_code
+
+
+def header(unsigned int opcode, unsigned long long payload_len):
+    """A server's frame header, for tests; see frames.pyi."""
+    cdef uint8_t out[10]
+    return (<char*>out)[:frame_header(out, <uint8_t>opcode, payload_len)]

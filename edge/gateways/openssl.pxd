@@ -28,19 +28,25 @@ cdef extern from "<openssl/ssl.h>" nogil:
     int SSL_CTX_use_certificate_chain_file(SSL_CTX*, const char*)
     int SSL_CTX_use_PrivateKey_file(SSL_CTX*, const char*, int)
     int SSL_CTX_check_private_key(const SSL_CTX*)
+    void SSL_CTX_set_default_passwd_cb(SSL_CTX*, int (*)(char*, int, int, void*) noexcept nogil)
+    int SSL_CTX_set_ciphersuites(SSL_CTX*, const char*)
+    int SSL_CTX_set_num_tickets(SSL_CTX*, size_t)
+    long SSL_CTX_set_session_cache_mode(SSL_CTX*, long)
+    long SSL_SESS_CACHE_OFF
     int SSL_CTX_load_verify_locations(SSL_CTX*, const char*, const char*)
     STACK_OF_X509_NAME* SSL_load_client_CA_file(const char*)
     void SSL_CTX_set_client_CA_list(SSL_CTX*, STACK_OF_X509_NAME*)
     void SSL_CTX_set_verify(SSL_CTX*, int, void*)
     long SSL_CTX_set_mode(SSL_CTX*, long)
     unsigned long SSL_CTX_set_options(SSL_CTX*, unsigned long)
-    void SSL_CTX_set_read_ahead(SSL_CTX*, int)
-    void SSL_CTX_set_default_read_buffer_len(SSL_CTX*, size_t)
     int SSL_CTX_set_session_id_context(SSL_CTX*, const unsigned char*, unsigned int)
     X509_STORE* SSL_CTX_get_cert_store(const SSL_CTX*)
     SSL* SSL_new(SSL_CTX*)
     void SSL_free(SSL*)
-    int SSL_set_fd(SSL*, int)
+    void SSL_set_bio(SSL*, BIO*, BIO*)
+    long SSL_get_verify_result(const SSL*)
+    long X509_V_OK
+    const char* X509_verify_cert_error_string(long)
     void SSL_set_accept_state(SSL*)
     int SSL_do_handshake(SSL*)
     int SSL_read(SSL*, void*, int)
@@ -61,7 +67,7 @@ cdef extern from "<openssl/ssl.h>" nogil:
     unsigned long SSL_OP_NO_RENEGOTIATION
     unsigned long SSL_OP_NO_COMPRESSION
     unsigned long SSL_OP_CIPHER_SERVER_PREFERENCE
-    unsigned long SSL_OP_IGNORE_UNEXPECTED_EOF
+    unsigned long SSL_OP_PRIORITIZE_CHACHA
     int TLS1_2_VERSION
     int TLS1_3_VERSION
 
@@ -89,13 +95,30 @@ cdef extern from "<openssl/crypto.h>" nogil:
     void OPENSSL_free(void*)
 
 cdef extern from "<openssl/bio.h>" nogil:
-    BIO* BIO_new(void*)
-    void* BIO_s_mem()
+    ctypedef struct BIO_METHOD:
+        pass
+    BIO* BIO_new(const BIO_METHOD*)
+    const BIO_METHOD* BIO_s_mem()
+    BIO_METHOD* BIO_meth_new(int, const char*)
+    int BIO_get_new_index()
+    int BIO_meth_set_read(BIO_METHOD*, int (*)(BIO*, char*, int) noexcept nogil)
+    int BIO_meth_set_write(BIO_METHOD*, int (*)(BIO*, const char*, int) noexcept nogil)
+    int BIO_meth_set_ctrl(BIO_METHOD*, long (*)(BIO*, int, long, void*) noexcept nogil)
+    void BIO_set_init(BIO*, int)
+    void BIO_set_data(BIO*, void*)
+    void* BIO_get_data(BIO*)
+    void BIO_set_retry_read(BIO*)
+    void BIO_clear_retry_flags(BIO*)
+    int BIO_TYPE_SOURCE_SINK
+    int BIO_CTRL_FLUSH
+    int BIO_CTRL_DUP
     long BIO_get_mem_data(BIO*, char**)
     int BIO_free(BIO*)
 
 cdef extern from "<openssl/err.h>" nogil:
     unsigned long ERR_get_error()
+    unsigned long ERR_peek_error()
+    const char* ERR_reason_error_string(unsigned long)
     void ERR_error_string_n(unsigned long, char*, size_t)
     void ERR_clear_error()
 

@@ -88,6 +88,8 @@ cdef int parse_v1(const uint8_t* data, uint32_t length, ProxyHeader* out) noexce
     port = read_port(fields[4], lengths[4])
     if port < 0 or read_port(fields[5], lengths[5]) < 0:
         return -1
+    # One spelling per address, whatever the proxy wrote: bans and logs compare text.
+    inet_ntop(family, address, host, sizeof(host))
     put_source(out, family, host, <unsigned int>port)
     return <int>(end + 1)
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from edge.config.schema import WebSocketConfig
 from edge.engine.engine import Engine
 from edge.gateways.tls import TlsContext
@@ -6,11 +8,21 @@ class Pump:
     """One OS thread that accepts TLS and WebSocket clients and hands plain streams to the engine.
 
     Private key operations happen on it, so a storm of handshakes never delays a plain TCP client. Idle, it sleeps
-    without a timer. All methods are called from the control plane's thread.
+    without a timer. All methods are called from the control plane's thread; changes take effect in order.
     """
 
-    def __init__(self, engine: Engine, *, handshake_timeout_ms: int = ...) -> None:
-        """Make a pump; from accept to the end of all handshakes a client has `handshake_timeout_ms`."""
+    def __init__(
+        self,
+        engine: Engine | None,
+        *,
+        handshake_timeout_ms: int = ...,
+        adopt: Callable[[int, int, bytes], None] | None = ...,
+    ) -> None:
+        """Make a pump; from accept to the end of all handshakes a client has `handshake_timeout_ms`.
+
+        Without an engine (tests) `adopt` gets each client on the pump's thread: listener index, descriptor (now
+        the callee's) and peer, which is address NUL common-name NUL subject.
+        """
 
     def add_listener(
         self,
@@ -29,17 +41,27 @@ class Pump:
             OSError: no descriptor is left.
         """
 
-    def reload_tls(self, index: int, tls: TlsContext) -> None:
-        """Use other certificates for connections that come from now on."""
+    def remove_listener(self, index: int) -> None:
+        """Close a listening socket; open connections stay, handshakes under way end."""
 
     def stop_listening(self) -> None:
-        """Close the listening sockets; connections stay."""
+        """Close all listening sockets; open connections stay, handshakes under way end."""
+
+    def reload_tls(self, index: int, tls: TlsContext) -> None:
+        """Use other certificates for connections that come from now on."""
 
     def start(self) -> None:
         """Start the thread."""
 
     def stop(self) -> None:
-        """End the thread, before the engine is stopped."""
+        """End the thread, before the engine is stopped; for good.
 
-    def stats(self) -> dict[str, int]:
-        """Counters: accepted, refused, handshakes_failed, bytes_up, bytes_down; gauge: open."""
+        What the engine has said is sent before, within one second.
+        """
+
+    def stats(self) -> dict[str, int | str]:
+        """Counters: accepted, refused, handshakes_failed, handshakes_late, bytes_up, bytes_down.
+
+        Gauges: open (in any stage), greeting (not yet handed over). last_failure: address and words of the
+        last handshake that failed. Empty after stop().
+        """

@@ -1,23 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
+# distutils: libraries = ssl crypto
 """The pump thread and its Python side; see pump.pxd and pump.pyi."""
 
 import _thread
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
-from edge.engine.peer cimport PEER_TEXT_MAX, peer_text, sockaddr, sockaddr_storage
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free
 from edge.engine.state cimport LISTENERS_MAX
-from edge.gateways.frames cimport FRAME_HEADER_BYTES_MAX
-from edge.gateways.openssl cimport (
-    SSL, SSL_CTX, SSL_CTX_free, SSL_CTX_up_ref, SSL_free, SSL_new, SSL_set_accept_state, SSL_set_fd,
+from edge.gateways.doors cimport (
+    STALLED_MS, doors_add, doors_reload, doors_remove, doors_remove_all, doors_turn,
 )
+from edge.gateways.openssl cimport SSL_CTX_up_ref
+from edge.gateways.relay cimport relay_client, relay_inner, relay_last_words
 from edge.gateways.tls cimport TlsContext
+from edge.gateways.tls_wire cimport RECORD_BYTES_MAX, wire_destroy, wire_init
 from edge.gateways.tunnel cimport (
-    CHUNK_BYTES, PumpState, Tunnel, tunnel_bury, tunnel_kill, tunnel_new, tunnel_on_client, tunnel_on_deadline,
-    tunnel_on_inner,
+    BACK_BYTES, CHUNK_BYTES, HELD_BYTES_MAX, PumpListener, PumpStats, Tunnel, tunnel_bury, tunnel_kill,
 )
-from edge.gateways.upgrade cimport UpgradeRules
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -31,28 +32,18 @@ cdef extern from "<sys/epoll.h>" nogil:
     int EPOLL_CLOEXEC
     int EPOLLIN
     int EPOLL_CTL_ADD
-    int EPOLL_CTL_DEL
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd(unsigned int, int)
     int EFD_NONBLOCK
     int EFD_CLOEXEC
 
-cdef extern from "<sys/socket.h>" nogil:
-    int accept4(int, sockaddr*, unsigned int*, int)
-    int setsockopt(int, int, int, const void*, unsigned int)
-    int SOCK_NONBLOCK
-    int SOCK_CLOEXEC
-
-cdef extern from "<netinet/in.h>" nogil:
-    int IPPROTO_TCP
-
-cdef extern from "<netinet/tcp.h>" nogil:
-    int TCP_NODELAY
-
 cdef extern from "<fcntl.h>" nogil:
     int c_fcntl "fcntl"(int, int, int)
     int F_DUPFD_CLOEXEC
+    int c_open "open"(const char*, int)
+    int O_RDONLY
+    int O_CLOEXEC
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int)
@@ -60,12 +51,10 @@ cdef extern from "<unistd.h>" nogil:
     ssize_t c_write "write"(int, const void*, size_t)
 
 cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-    int pthread_mutex_init(pthread_mutex_t*, void*)
-    int pthread_mutex_destroy(pthread_mutex_t*)
-    int pthread_mutex_lock(pthread_mutex_t*)
-    int pthread_mutex_unlock(pthread_mutex_t*)
+    int pthread_mutex_init(void*, void*)
+    int pthread_mutex_destroy(void*)
+    int pthread_mutex_lock(void*)
+    int pthread_mutex_unlock(void*)
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -76,29 +65,20 @@ cdef extern from "<time.h>" nogil:
 
 cdef enum:
     EVENTS_PER_TURN = 128
-    ACCEPTS_PER_TURN = 32
-    TICK_MS = 250                   # precision of deadlines, while there are any
+    STOP_MS = 1000                  # for what clients have yet to take when the pump stops
 
-# What epoll reports: a Tunnel (even: client, odd: engine's side), a listener, or the wake-up.
-# Tunnels are aligned, so bits 1 and 2 are free to tell them apart.
-cdef enum:
+# What epoll reports: 0 for the wake-up, else a pointer, whose two lowest bits say to what.
+cdef enum Tag:
+    TAG_INNER = 1
     TAG_LISTENER = 2
-    TAG_WAKE = 4
+    TAGS = 3
 
-ctypedef struct PumpListener:
-    int fd
-    SSL_CTX* context                # NULL: plain WebSocket
-    uint8_t websocket
-    uint8_t proxy_header
-    uint32_t connections_max
-    UpgradeRules rules
-    char* texts                     # what `rules` points into
-
-ctypedef struct Shared:
-    pthread_mutex_t mutex
-    int wake_fd
-    uint8_t stopping
-    PumpListener* listeners[4096]
+cdef enum CommandKind:
+    COMMAND_ADD = 1
+    COMMAND_REMOVE = 2
+    COMMAND_REMOVE_ALL = 3
+    COMMAND_RELOAD = 4
+    COMMAND_STOP = 5
 
 
 cdef int64_t now() noexcept nogil:
@@ -107,165 +87,201 @@ cdef int64_t now() noexcept nogil:
     return <int64_t>time.tv_sec * 1000 + time.tv_nsec / 1000000
 
 
-cdef void accept_from(PumpState* pump, Shared* shared, uint32_t index) noexcept nogil:
-    """Accept a few connections; the listener may not change meanwhile, so the lock is held."""
-    cdef PumpListener* listener
-    cdef sockaddr_storage address
-    cdef unsigned int address_len
-    cdef SSL* ssl
-    cdef char text[80]
-    cdef int one = 1
-    cdef int fd
-    cdef int i
-    pthread_mutex_lock(&shared.mutex)
-    listener = shared.listeners[index]
-    for i in range(ACCEPTS_PER_TURN):
-        if listener == NULL or listener.fd < 0:
-            break
-        memset(&address, 0, sizeof(address))
-        address_len = sizeof(address)
-        fd = accept4(listener.fd, <sockaddr*>&address, &address_len, SOCK_NONBLOCK | SOCK_CLOEXEC)
-        if fd < 0:
-            break
-        if listener.connections_max and pump.open_counts[index] >= listener.connections_max:
-            pump.refused += 1
-            c_close(fd)
-            continue
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        peer_text(&address, text, PEER_TEXT_MAX)
-        ssl = NULL
-        if listener.context != NULL:
-            ssl = SSL_new(listener.context)
-            if ssl == NULL:
-                pump.refused += 1
-                c_close(fd)
-                continue
-            SSL_set_fd(ssl, fd)
-            SSL_set_accept_state(ssl)
-        pump.accepted += 1
-        tunnel_new(pump, fd, <uint16_t>index, text, ssl, listener.websocket, listener.proxy_header, &listener.rules)
-    pthread_mutex_unlock(&shared.mutex)
+# ---------------------------------------------------------------- the thread
+
+cdef void run_commands(PumpState* pump) noexcept nogil:
+    """Carry out what the control plane has queued."""
+    cdef PumpCommand* command
+    cdef PumpCommand* following
+    cdef Tunnel* tunnel
+    cdef Tunnel* next_tunnel
+    pthread_mutex_lock(&pump.mutex)
+    command = pump.commands
+    pump.commands = pump.commands_last = NULL
+    pthread_mutex_unlock(&pump.mutex)
+    while command != NULL:
+        following = command.next
+        if command.kind == COMMAND_ADD:
+            doors_add(pump, command.listener)
+        elif command.kind == COMMAND_REMOVE:
+            doors_remove(pump, command.index)
+        elif command.kind == COMMAND_RELOAD:
+            doors_reload(pump, command.index, command.context)
+        else:
+            doors_remove_all(pump)
+        if command.kind == COMMAND_STOP:
+            pump.stop_at_ms = pump.now_ms + STOP_MS
+            tunnel = pump.tunnels
+            while tunnel != NULL:
+                next_tunnel = tunnel.next
+                relay_last_words(pump, tunnel)
+                tunnel = next_tunnel
+        mem_free(command)
+        command = following
+
+
+cdef int64_t greeting_deadline(const PumpState* pump) noexcept nogil:
+    """When the oldest handshake is given up: earlier if others want in."""
+    cdef int64_t deadline_ms = pump.greeting.first.deadline_ms
+    if pump.crowded and pump.handshake_ms > STALLED_MS:
+        deadline_ms -= pump.handshake_ms - STALLED_MS
+    return deadline_ms
+
+
+cdef int sleep_ms(const PumpState* pump) noexcept nogil:
+    """Until the next deadline; for ever if there is none."""
+    cdef int64_t wake_ms = pump.stop_at_ms
+    if pump.greeting.first != NULL and (wake_ms == 0 or greeting_deadline(pump) < wake_ms):
+        wake_ms = greeting_deadline(pump)
+    if pump.parting.first != NULL and (wake_ms == 0 or pump.parting.first.deadline_ms < wake_ms):
+        wake_ms = pump.parting.first.deadline_ms
+    if wake_ms == 0:
+        return -1
+    return <int>(wake_ms - pump.now_ms) if wake_ms > pump.now_ms else 0
 
 
 cdef void check_deadlines(PumpState* pump) noexcept nogil:
-    cdef Tunnel* tunnel = pump.deadlines.next
-    cdef Tunnel* following
-    while tunnel != &pump.deadlines:
-        following = tunnel.next
-        if pump.now_ms >= tunnel.deadline_ms:
-            tunnel_on_deadline(pump, tunnel)
-        tunnel = following
+    while pump.greeting.first != NULL and pump.now_ms >= greeting_deadline(pump):
+        pump.stats.handshakes_late += 1
+        tunnel_kill(pump, pump.greeting.first)
+    while pump.parting.first != NULL and pump.now_ms >= pump.parting.first.deadline_ms:
+        tunnel_kill(pump, pump.parting.first)
 
 
-cdef void run(PumpState* pump, Shared* shared) noexcept nogil:
+cdef void turn(PumpState* pump) noexcept nogil:
     cdef epoll_event events[128]
     cdef uint64_t data
-    cdef uint64_t count64
-    cdef Tunnel* tunnel
-    cdef int64_t next_check_ms = 0
     cdef int count
     cdef int i
-    while True:
-        count = epoll_wait(pump.epoll_fd, events, EVENTS_PER_TURN,
-                           TICK_MS if pump.deadlines.next != &pump.deadlines else -1)
-        pump.now_ms = now()
-        for i in range(count):
-            data = events[i].data.u64
-            if data & TAG_WAKE:
-                c_read(shared.wake_fd, &count64, 8)
-                pthread_mutex_lock(&shared.mutex)
-                count64 = shared.stopping
-                pthread_mutex_unlock(&shared.mutex)
-                if count64:
-                    while pump.everybody.all_next != &pump.everybody:
-                        tunnel_kill(pump, pump.everybody.all_next)
-                    tunnel_bury(pump)
-                    return
-            elif data & TAG_LISTENER:
-                accept_from(pump, shared, <uint32_t>(data >> 3))
-            else:
-                tunnel = <Tunnel*><size_t>(data & ~<uint64_t>1)
-                if data & 1:
-                    tunnel_on_inner(pump, tunnel, events[i].events)
-                else:
-                    tunnel_on_client(pump, tunnel, events[i].events)
-        if pump.now_ms >= next_check_ms:
-            next_check_ms = pump.now_ms + TICK_MS
-            check_deadlines(pump)
-        if pump.grave_count:
-            tunnel_bury(pump)
+    count = epoll_wait(pump.epoll_fd, events, EVENTS_PER_TURN, sleep_ms(pump))
+    pump.now_ms = now()
+    for i in range(count):
+        data = events[i].data.u64
+        if data == 0:
+            c_read(pump.wake_fd, &data, 8)
+            run_commands(pump)
+            # A listener that an event of this turn names may be gone now; epoll tells the rest again.
+            break
+        if data & TAG_LISTENER:
+            (<PumpListener*><size_t>(data & ~<uint64_t>TAGS)).ready = 1
+            pump.any_ready = 1
+        elif data & TAG_INNER:
+            relay_inner(pump, <Tunnel*><size_t>(data & ~<uint64_t>TAGS), events[i].events)
+        else:
+            relay_client(pump, <Tunnel*><size_t>data, events[i].events)
+    check_deadlines(pump)
+    doors_turn(pump)
+    tunnel_bury(pump)
+    pthread_mutex_lock(&pump.mutex)
+    pump.published = pump.stats
+    pthread_mutex_unlock(&pump.mutex)
 
 
-cdef void listener_free(PumpListener* listener) noexcept nogil:
-    if listener == NULL:
-        return
-    if listener.fd >= 0:
-        c_close(listener.fd)
-    if listener.context != NULL:
-        SSL_CTX_free(listener.context)
-    mem_free(listener.texts)
-    mem_free(listener)
+cdef void run(PumpState* pump) noexcept nogil:
+    """Turn until stopped; then clients get STOP_MS to take their last words."""
+    while pump.stop_at_ms == 0 or (pump.tunnels != NULL and pump.now_ms < pump.stop_at_ms):
+        turn(pump)
+
+
+# ---------------------------------------------------------------- the control plane's side
+
+cdef PumpState* state_new() noexcept nogil:
+    cdef PumpState* pump = <PumpState*>mem_calloc(1, sizeof(PumpState))
+    cdef epoll_event event
+    pthread_mutex_init(&pump.mutex, NULL)
+    wire_init(&pump.wire)
+    pump.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    pump.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+    pump.spare_fd = c_open(b"/dev/null", O_RDONLY | O_CLOEXEC)
+    pump.raw = <uint8_t*>mem_alloc(HELD_BYTES_MAX + CHUNK_BYTES)
+    pump.plain = <uint8_t*>mem_alloc(HELD_BYTES_MAX + CHUNK_BYTES + RECORD_BYTES_MAX)
+    pump.back = <uint8_t*>mem_alloc(BACK_BYTES)
+    pump.now_ms = now()
+    event.events = EPOLLIN
+    event.data.u64 = 0
+    epoll_ctl(pump.epoll_fd, EPOLL_CTL_ADD, pump.wake_fd, &event)
+    return pump
+
+
+cdef void state_free(PumpState* pump) noexcept nogil:
+    """Close and free everything; the thread has ended, or never began."""
+    run_commands(pump)
+    doors_remove_all(pump)
+    while pump.tunnels != NULL:
+        tunnel_kill(pump, pump.tunnels)
+    tunnel_bury(pump)
+    wire_destroy(&pump.wire)
+    mem_free(pump.raw)
+    mem_free(pump.plain)
+    mem_free(pump.back)
+    c_close(pump.wake_fd)
+    c_close(pump.epoll_fd)
+    if pump.spare_fd >= 0:
+        c_close(pump.spare_fd)
+    pthread_mutex_destroy(&pump.mutex)
+    mem_free(pump)
 
 
 cdef class Pump:
 
-    def __cinit__(self, Engine engine not None, *, uint32_t handshake_timeout_ms=10000):
-        cdef epoll_event event
-        cdef Shared* shared = <Shared*>mem_calloc(1, sizeof(Shared))
-        cdef PumpState* state = <PumpState*>mem_calloc(1, sizeof(PumpState))
+    def __cinit__(self, Engine engine, *, uint32_t handshake_timeout_ms=10000, adopt=None):
+        if (engine is None) == (adopt is None):
+            raise ValueError("a pump hands its clients to an engine or to `adopt`")
         self.engine = engine
-        self.shared = shared
-        self.state = state
-        self.thread = None
-        pthread_mutex_init(&shared.mutex, NULL)
-        shared.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        state.engine = engine.state
-        state.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
-        state.scratch = <uint8_t*>mem_alloc(FRAME_HEADER_BYTES_MAX + CHUNK_BYTES)
-        state.open_counts = <uint32_t*>mem_calloc(LISTENERS_MAX, sizeof(uint32_t))
-        state.deadlines.next = state.deadlines.previous = &state.deadlines
-        state.everybody.all_next = state.everybody.all_previous = &state.everybody
-        state.handshake_ms = handshake_timeout_ms
-        state.now_ms = now()
-        event.events = EPOLLIN
-        event.data.u64 = TAG_WAKE
-        epoll_ctl(state.epoll_fd, EPOLL_CTL_ADD, shared.wake_fd, &event)
+        self.adopt = adopt
+        self.indexes = set()
+        self.state = state_new()
+        self.state.handshake_ms = handshake_timeout_ms
+        self.state.engine = engine.state if engine is not None else NULL
+        self.state.adopt = <void*>adopt
 
     def __dealloc__(self):
-        cdef Shared* shared = <Shared*>self.shared
-        if shared == NULL or self.thread is not None:
-            return
-        for i in range(LISTENERS_MAX):
-            listener_free(shared.listeners[i])
-        c_close(shared.wake_fd)
-        c_close(self.state.epoll_fd)
-        pthread_mutex_destroy(&shared.mutex)
-        mem_free(self.state.scratch)
-        mem_free(self.state.open_counts)
-        mem_free(self.state.graves)
-        mem_free(self.state)
-        mem_free(shared)
+        # A thread that runs holds a reference to us: it has ended.
+        if self.state != NULL:
+            state_free(self.state)
 
-    def add_listener(self, uint32_t index, int fd, *, bint proxy_header, TlsContext tls, websocket,
+    cdef PumpCommand* _new_command(self, int kind, unsigned int index) noexcept:
+        cdef PumpCommand* command = <PumpCommand*>mem_calloc(1, sizeof(PumpCommand))
+        command.kind = <uint8_t>kind
+        command.index = <unsigned short>index
+        return command
+
+    cdef _command(self, PumpCommand* command):
+        cdef PumpState* pump = self.state
+        cdef uint64_t one = 1
+        if pump == NULL:
+            raise RuntimeError("the pump has stopped")
+        pthread_mutex_lock(&pump.mutex)
+        if pump.commands_last == NULL:
+            pump.commands = command
+        else:
+            pump.commands_last.next = command
+        pump.commands_last = command
+        pthread_mutex_unlock(&pump.mutex)
+        c_write(pump.wake_fd, &one, 8)
+
+    def add_listener(self, unsigned int index, int fd, *, bint proxy_header, TlsContext tls, websocket,
                      uint32_t connections_max):
-        cdef Shared* shared = <Shared*>self.shared
         cdef PumpListener* listener
-        cdef epoll_event event
+        cdef PumpCommand* command
         cdef bytes path = b""
         cdef bytes origins = b""
-        if index >= LISTENERS_MAX or shared.listeners[index] != NULL:
+        if self.state == NULL:
+            raise RuntimeError("the pump has stopped")
+        if index >= LISTENERS_MAX or index in self.indexes:
             raise ValueError(f"listener {index} cannot be added")
         if tls is None and websocket is None:
             raise ValueError("a listener of the pump has TLS or WebSocket")
         if websocket is not None:
             path = websocket.path.encode()
-            origins = b"".join([origin.encode() + b"\0" for origin in websocket.origins])
+            origins = b"".join([origin.lower().encode() + b"\0" for origin in websocket.origins])
+        fd = c_fcntl(fd, F_DUPFD_CLOEXEC, 3)
+        if fd < 0:
+            raise OSError(errno, "cannot duplicate the listening socket")
         listener = <PumpListener*>mem_calloc(1, sizeof(PumpListener))
-        listener.fd = c_fcntl(fd, F_DUPFD_CLOEXEC, 3)
-        if listener.fd < 0:
-            mem_free(listener)
-            raise OSError("cannot duplicate the listening socket")
-        listener.websocket = websocket is not None
+        listener.fd = fd
+        listener.index = <unsigned short>index
+        listener.has_websocket = websocket is not None
         listener.proxy_header = proxy_header
         listener.connections_max = connections_max
         listener.texts = <char*>mem_alloc(len(path) + len(origins) + 2)
@@ -276,63 +292,61 @@ cdef class Pump:
         if tls is not None:
             SSL_CTX_up_ref(tls.context)
             listener.context = tls.context
-        pthread_mutex_lock(&shared.mutex)
-        shared.listeners[index] = listener
-        pthread_mutex_unlock(&shared.mutex)
-        event.events = EPOLLIN
-        event.data.u64 = (<uint64_t>index << 3) | TAG_LISTENER
-        epoll_ctl(self.state.epoll_fd, EPOLL_CTL_ADD, listener.fd, &event)
+        self.indexes.add(index)
+        command = self._new_command(COMMAND_ADD, index)
+        command.listener = listener
+        self._command(command)
 
-    def reload_tls(self, uint32_t index, TlsContext tls not None):
-        cdef Shared* shared = <Shared*>self.shared
-        cdef SSL_CTX* old = NULL
-        SSL_CTX_up_ref(tls.context)
-        pthread_mutex_lock(&shared.mutex)
-        if index < LISTENERS_MAX and shared.listeners[index] != NULL:
-            old = shared.listeners[index].context
-            shared.listeners[index].context = tls.context
-        else:
-            old = tls.context
-        pthread_mutex_unlock(&shared.mutex)
-        if old != NULL:
-            SSL_CTX_free(old)
+    def remove_listener(self, unsigned int index):
+        if index in self.indexes:
+            self.indexes.remove(index)
+            self._command(self._new_command(COMMAND_REMOVE, index))
 
     def stop_listening(self):
-        cdef Shared* shared = <Shared*>self.shared
-        pthread_mutex_lock(&shared.mutex)
-        for i in range(LISTENERS_MAX):
-            if shared.listeners[i] != NULL and shared.listeners[i].fd >= 0:
-                epoll_ctl(self.state.epoll_fd, EPOLL_CTL_DEL, shared.listeners[i].fd, NULL)
-                c_close(shared.listeners[i].fd)
-                shared.listeners[i].fd = -1
-        pthread_mutex_unlock(&shared.mutex)
+        self.indexes.clear()
+        self._command(self._new_command(COMMAND_REMOVE_ALL, 0))
+
+    def reload_tls(self, unsigned int index, TlsContext tls not None):
+        cdef PumpCommand* command
+        if index in self.indexes:
+            command = self._new_command(COMMAND_RELOAD, index)
+            SSL_CTX_up_ref(tls.context)
+            command.context = tls.context
+            self._command(command)
 
     def _run(self, ended):
         with nogil:
-            run(self.state, <Shared*>self.shared)
+            run(self.state)
         ended.release()
 
     def start(self):
-        if self.thread is None:
+        if self.thread is None and self.state != NULL:
+            # A plain OS thread: the threading module would cost memory that it does not need.
             self.thread = _thread.allocate_lock()
             self.thread.acquire()
             _thread.start_new_thread(self._run, (self.thread,))
 
     def stop(self):
-        cdef Shared* shared = <Shared*>self.shared
-        cdef uint64_t one = 1
         if self.thread is None:
             return
-        pthread_mutex_lock(&shared.mutex)
-        shared.stopping = 1
-        pthread_mutex_unlock(&shared.mutex)
-        c_write(shared.wake_fd, &one, 8)
+        self.indexes.clear()
+        self._command(self._new_command(COMMAND_STOP, 0))
         self.thread.acquire()
         self.thread = None
+        state_free(self.state)
+        self.state = NULL
 
     def stats(self):
+        cdef PumpStats stats
+        if self.state == NULL:
+            return {}
+        pthread_mutex_lock(&self.state.mutex)
+        stats = self.state.published
+        pthread_mutex_unlock(&self.state.mutex)
         return {
-            "accepted": self.state.accepted, "refused": self.state.refused,
-            "handshakes_failed": self.state.handshakes_failed, "open": self.state.open,
-            "bytes_up": self.state.bytes_up, "bytes_down": self.state.bytes_down,
+            "accepted": stats.accepted, "refused": stats.refused,
+            "handshakes_failed": stats.handshakes_failed, "handshakes_late": stats.handshakes_late,
+            "open": stats.open, "greeting": stats.greeting,
+            "bytes_up": stats.bytes_up, "bytes_down": stats.bytes_down,
+            "last_failure": stats.last_failure.decode("utf-8", "replace"),
         }

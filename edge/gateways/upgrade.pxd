@@ -8,7 +8,7 @@ cdef enum:
 
 ctypedef struct UpgradeRules:
     const char* path                # "": any
-    const char* origins             # NUL-separated, ended by an empty one; "" at once: any
+    const char* origins             # NUL-separated, ended by an empty one; "" at once: any. Lower case
 
 ctypedef struct UpgradeResult:
     uint8_t accepted

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
+# distutils: libraries = crypto
 """Parsing and answering WebSocket upgrade requests; see upgrade.pxd."""
 
 from libc.stdio cimport snprintf
@@ -10,16 +11,15 @@ cdef enum:
 
 ctypedef struct Request:
     const uint8_t* key
-    const uint8_t* subprotocol
-    uint32_t subprotocol_len
+    const char* subprotocol
     uint8_t has_host
     uint8_t has_upgrade
     uint8_t has_connection
     uint8_t has_version
     uint8_t wrong_version
     uint8_t has_body
-    uint8_t origin_ok
     uint8_t has_origin
+    uint8_t wrong_origin
 
 
 cdef inline uint8_t lower(uint8_t c) noexcept nogil:
@@ -67,14 +67,12 @@ cdef bint list_has(const uint8_t* text, uint32_t length, const char* wanted) noe
 
 
 cdef bint origin_is_allowed(const uint8_t* origin, uint32_t length, const char* origins) noexcept nogil:
-    cdef size_t wanted_len
     if origins[0] == 0:
         return True
     while origins[0]:
-        wanted_len = strlen(origins)
-        if wanted_len == length and memcmp(origins, origin, length) == 0:
+        if same(origin, length, origins):
             return True
-        origins += wanted_len + 1
+        origins += strlen(origins) + 1
     return False
 
 
@@ -102,28 +100,30 @@ cdef bint header(Request* request, const uint8_t* name, uint32_t name_len, const
             return False
         request.has_host = 1
     elif same(name, name_len, b"upgrade"):
-        request.has_upgrade = list_has(value, value_len, b"websocket")
+        request.has_upgrade |= list_has(value, value_len, b"websocket")
     elif same(name, name_len, b"connection"):
         request.has_connection |= list_has(value, value_len, b"upgrade")
     elif same(name, name_len, b"sec-websocket-version"):
         request.has_version = 1
-        request.wrong_version = not same(value, value_len, b"13")
+        request.wrong_version |= not same(value, value_len, b"13")
     elif same(name, name_len, b"sec-websocket-key"):
         if request.key != NULL or not key_is_valid(value, value_len):
             return False
         request.key = value
     elif same(name, name_len, b"sec-websocket-protocol"):
-        while request.subprotocol == NULL and next_token(value, value_len, &at, &token, &token_len):
-            # Unlike other tokens of the request, subprotocols are compared exactly.
-            if (token_len == 4 and memcmp(token, b"mqtt", 4) == 0) or (
-                    token_len == 8 and memcmp(token, b"mqttv3.1", 8) == 0):
-                request.subprotocol = token
-                request.subprotocol_len = token_len
+        # Names are compared as they are, and `mqtt` goes before the name that MQTT 3.1 had [MQTT-6.0.0-4].
+        while next_token(value, value_len, &at, &token, &token_len):
+            if token_len == 4 and memcmp(token, b"mqtt", 4) == 0:
+                request.subprotocol = b"mqtt"
+            elif token_len == 8 and memcmp(token, b"mqttv3.1", 8) == 0 and request.subprotocol == NULL:
+                request.subprotocol = b"mqttv3.1"
     elif same(name, name_len, b"origin"):
+        if request.has_origin:
+            return False
         request.has_origin = 1
-        request.origin_ok = origin_is_allowed(value, value_len, rules.origins)
+        request.wrong_origin = not origin_is_allowed(value, value_len, rules.origins)
     elif same(name, name_len, b"content-length"):
-        request.has_body = not same(value, value_len, b"0")
+        request.has_body |= not same(value, value_len, b"0")
     elif same(name, name_len, b"transfer-encoding"):
         request.has_body = 1
     return True
@@ -150,8 +150,8 @@ cdef bint accept(UpgradeResult* result, const Request* request) noexcept nogil:
     result.response_len = <uint32_t>snprintf(
         result.response, sizeof(result.response),
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %.*s\r\n\r\n",
-        encoded, <int>request.subprotocol_len, request.subprotocol)
+        b"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
+        encoded, request.subprotocol)
     return True
 
 
@@ -183,15 +183,15 @@ cdef bint upgrade_parse(const uint8_t* data, uint32_t length, const UpgradeRules
         return refuse(result, b"405 Method Not Allowed", b"this is MQTT over WebSocket: GET only")
     while True:
         newline = <const uint8_t*>memchr(data + line, c"\n", length - line)
+        end = length if newline == NULL else <uint32_t>(newline - data)
+        if end >= REQUEST_BYTES_MAX:
+            return refuse(result, b"431 Request Header Fields Too Large", b"at most 8 KiB")
         if newline == NULL:
-            if length >= REQUEST_BYTES_MAX:
-                return refuse(result, b"431 Request Header Fields Too Large", b"at most 8 KiB")
             return False
-        end = <uint32_t>(newline - data)
         if end == line or data[end - 1] != c"\r":
             return refuse(result, b"400 Bad Request", b"lines end with CR LF")
         for i in range(line, end - 1):
-            if data[i] < 32 and data[i] != c"\t":
+            if (data[i] < 32 and data[i] != c"\t") or data[i] == 127:
                 return refuse(result, b"400 Bad Request", b"control character")
         if first:
             first = False
@@ -228,7 +228,7 @@ cdef bint upgrade_parse(const uint8_t* data, uint32_t length, const UpgradeRules
         return refuse(result, b"426 Upgrade Required", b"WebSocket version 13 only")
     if request.key == NULL:
         return refuse(result, b"400 Bad Request", b"Sec-WebSocket-Key is missing")
-    if request.has_origin and not request.origin_ok:
+    if request.wrong_origin:
         return refuse(result, b"403 Forbidden", b"this Origin is not allowed")
     if request.subprotocol == NULL:
         return refuse(result, b"400 Bad Request", b"the subprotocol must be mqtt")     # [MQTT-6.0.0-3]
@@ -239,7 +239,7 @@ def parse(bytes data, bytes path=b"/mqtt", origins=()):
     """Parse for tests; see upgrade.pyi."""
     cdef UpgradeRules rules
     cdef UpgradeResult result
-    cdef bytes packed = b"".join([origin + b"\0" for origin in origins]) + b"\0"
+    cdef bytes packed = b"".join([origin.lower() + b"\0" for origin in origins]) + b"\0"
     rules.path = path
     rules.origins = packed
     if not upgrade_parse(<const uint8_t*><char*>data, <uint32_t>len(data), &rules, &result):

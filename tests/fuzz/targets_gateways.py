@@ -49,10 +49,11 @@ def target_upgrade(data: bytes) -> None:
 
 def target_frames(data: bytes) -> None:
     """At once, byte by byte and in threes give the same payload, pings and close code."""
-    whole = frames.read(data)
-    for chunk in (1, 3):
-        if frames.read(data, chunk) != whole:
-            raise MismatchError(f"in pieces of {chunk}")
+    whole = frames.read([data])
+    for size in (1, 3):
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+        if frames.read(pieces) != whole:
+            raise MismatchError(f"in pieces of {size}")
 
 
 TARGETS = {"proxy_header": target_proxy_header, "upgrade": target_upgrade, "frames": target_frames}

@@ -1,0 +1,1 @@
+"""TLS, WebSocket and the PROXY protocol, in front of the engine."""
