@@ -159,9 +159,14 @@ cdef void arm_timer(EngineState* state) noexcept nogil:
 
 
 cdef void watch_budget(EngineState* state) noexcept nogil:
-    """Tell the control plane when the memory budget is passed, and when it is well kept again."""
+    """Tell the control plane when the memory budget is used up, and when it is well kept again.
+
+    Used up begins a little below the budget: what is refused at the budget is given back within the turn, so
+    that at its end the account hardly ever stands above it.
+    """
     cdef EventNode* event
-    cdef bint over = mem_used() > (state.limits.memory_bytes_max - (state.limits.memory_bytes_max >> 4 if state.over_budget else 0))
+    cdef uint64_t slack = state.limits.memory_bytes_max >> (4 if state.over_budget else 6)
+    cdef bint over = mem_used() > state.limits.memory_bytes_max - slack
     if over != state.over_budget:
         state.over_budget = over
         event = event_new(KIND_MEMORY, NULL, 0, NULL, 0, NULL, 0)

@@ -236,6 +236,7 @@ def target_engine(data: bytes) -> None:
     rig.reply(rig.engine.delete_retained(b"#"))
     rig.events.clear()
     rig.by_client_id.clear()
+    del rig.links[2:]  # all but the innocent
     _innocents.check()
 
 

@@ -42,6 +42,7 @@ class Rig:
         self.sessions: dict[int, tuple[int, int]] = {}  # connection -> session, version
         self.by_client_id: dict[str, int] = {}
         self.events: list[Any] = []
+        self.links: list[socket.socket] = []
         self.replies: dict[int, Any] = {}
 
     # -- clients
@@ -53,6 +54,7 @@ class Rig:
         self.engine.adopt(0, theirs.detach(), b"test\0\0")
         self.engine.flush()
         ours.settimeout(DEADLINE_S)
+        self.links.append(ours)
         return ours
 
     def connect(self, version: int = 4, client_id: str = "", **terms: Any) -> socket.socket:
@@ -208,5 +210,7 @@ class Rig:
             self.engine.resume(event.connection)
 
     def close(self) -> None:
-        """End the engine."""
+        """End the clients and the engine."""
+        for link in self.links:
+            link.close()
         self.engine.stop()
