@@ -53,7 +53,7 @@ def copy_tree(target: Path) -> None:
             target / name,
             ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__", "crashes", "node_modules"),
         )
-    for name in ("setup.py", "pyproject.toml", "README.md"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, target)
 
 
