@@ -159,6 +159,25 @@ def test_queued_and_retained_messages_keep_to_the_maximum_packet_size(mqtt: Mqtt
     publisher.publish(mqtt.topic("retained"), retain=True)
 
 
+@pytest.mark.spec("MQTT-3.1.2-24", "MQTT-3.1.2-25")
+@pytest.mark.parametrize("qos", [1, 2])
+def test_repetition_on_resume_keeps_to_a_smaller_maximum_packet_size(mqtt: Mqtt, qos: int) -> None:
+    """Goal: a message in flight that has become too large counts as delivered."""
+    first = mqtt.connect_persistent()
+    first.subscribe(mqtt.topic(), qos=2)
+    publisher = mqtt.connect()
+    for payload in (bytes(200), b"small"):
+        publisher.publish(mqtt.topic(), payload, qos)
+        first.expect(Publish)
+    first.drop()
+    small = {P.MAXIMUM_PACKET_SIZE: 100, P.RECEIVE_MAXIMUM: 1}
+    second = mqtt.resume(first, properties=small)
+    assert second.take().payload == b"small"
+    publisher.publish(mqtt.topic(), b"next", qos)
+    assert second.take().payload == b"next"
+    assert second.packet_bytes_seen_max <= 100
+
+
 @pytest.mark.spec(
     "MQTT-3.1.2-24",
     "MQTT-3.4.2-2",

@@ -218,3 +218,27 @@ def test_servers_own_window_bounds_clients_of_3_1_1(mqtt_with: MqttFactory) -> N
     for index in range(6):
         publisher.publish(mqtt.topic(), b"%d" % index, qos=1)
     assert len(client.collect()) == 4
+
+
+@pytest.mark.spec("MQTT-3.3.4-9", "MQTT-4.9.0-1", "MQTT-4.9.0-2", "MQTT-4.4.0-1")
+@pytest.mark.parametrize("qos", [1, 2])
+def test_repetition_on_resume_keeps_to_a_smaller_receive_maximum(mqtt: Mqtt, qos: int) -> None:
+    """Goal: what is sent again counts too; the new connection's maximum holds from the start."""
+    first = mqtt.connect_persistent()
+    first.subscribe(mqtt.topic(), qos=2)
+    publisher = mqtt.connect()
+    for index in range(10):
+        publisher.publish(mqtt.topic(), b"%d" % index, qos)
+    sent = [first.expect(Publish) for _ in range(10)]
+    first.drop()
+    second = mqtt.resume(first, properties={P.RECEIVE_MAXIMUM: 3})
+    window = [second.expect(Publish) for _ in range(3)]
+    second.expect_nothing()
+    for index in range(10):
+        message = window.pop(0)
+        assert (message.payload, message.dup) == (b"%d" % index, True)
+        assert message.packet_id == sent[index].packet_id
+        second.acknowledge(message)
+        if index + 3 < 10:
+            window.append(second.expect(Publish))
+        second.expect_nothing()
