@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Check who may import whom, for `.py`, `.pyx` and `.pxd` alike.
 
-Imports point at the small, pure modules; only the composition root knows everybody. The table below is the
-architecture; edge/ARCHITECTURE.md says why. Prints each breach as `file:line: what`, exits 1 if there is one.
+Imports point at the small, pure modules; only the composition root knows everybody. The table
+below is the architecture; edge/ARCHITECTURE.md says why. Prints each breach as `file:line:
+what`, exits 1 if there is one.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None, check: bool = True) -> int:
-    """Run a command in the checkout, printed first; end the program if it fails and `check` is set."""
+    """Run a command in the checkout, printed first; with `check`, a failure ends the program."""
     words = [str(word) for word in command]
     say(" ".join(words))
     code = subprocess.run(
@@ -93,7 +93,7 @@ def inputs_digest() -> str:
 
 
 def setup(*, tests: bool) -> None:
-    """Make the virtual environment, install the package into it and compile; quick when nothing changed."""
+    """Make the virtual environment, install and compile; quick when nothing changed."""
     wanted = inputs_digest() + (" tests" if tests else "")
     install_packages(BUILD_PACKAGES + (TEST_PACKAGES if tests else ()))
     done = SETUP_MARK.read_text() if SETUP_MARK.exists() else ""
@@ -147,12 +147,14 @@ def command_check(_: list[str]) -> int:
     for words in (
         ("-m", "ruff", "format", "--check", "edge", "tests", "tools"),
         ("-m", "ruff", "check", "edge", "tests", "tools"),
-        ("-m", "cython_lint", "--max-line-length=120", "--ignore=E501", "edge"),
+        ("-m", "cython_lint.cython_lint", "--max-line-length=120", "--ignore=E501", "edge"),
         ("-m", "mypy"),
         ("tools/check_layers.py",),
-        ("tools/spec_coverage.py", "--quiet"),
+        ("tools/spec_coverage.py", "--missing"),
     ):
-        failures += bool(run(PYTHON, *words, check=False))
+        # cython-lint looks for pycodestyle on the PATH.
+        path = {"PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"}
+        failures += bool(run(PYTHON, *words, env=path, check=False))
     return failures
 
 
@@ -180,7 +182,7 @@ def command_fuzz(arguments: list[str]) -> int:
 
 
 def command_sanitize(arguments: list[str]) -> int:
-    """The same under AddressSanitizer and UndefinedBehaviorSanitizer; `--thread` for ThreadSanitizer."""
+    """The same under sanitizers for memory and undefined behaviour; `--thread` for races."""
     return run(PYTHON, "tools/sanitize.py", *arguments, check=False)
 
 

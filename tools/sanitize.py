@@ -4,7 +4,8 @@
     python3 tools/sanitize.py [--seconds N]     AddressSanitizer and UndefinedBehaviorSanitizer
     python3 tools/sanitize.py --thread          ThreadSanitizer over the thread boundary
 
-The copy is built afresh with the sanitizer's flags, so that the checkout's own modules stay as they are.
+The copy is built afresh with the sanitizer's flags, so that the checkout's own modules stay as
+they are.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def main() -> int:
         else:
             environment |= {
                 "LD_PRELOAD": f"{library('libasan.so')}:{library('libubsan.so')}",
-                # Leaks are found by comparing the engine's own account; CPython keeps memory on purpose.
+                # Leaks show in the engine's own account; CPython keeps memory on purpose.
                 "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=66",
                 "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
             }
@@ -106,7 +107,15 @@ def main() -> int:
         engine_tests = folder / "tests" / "unit" / "engine"
         if not code and engine_tests.is_dir():
             code = run(
-                [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/engine"],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-p",
+                    "no:cacheprovider",
+                    "tests/unit/engine",
+                ],
                 folder,
                 environment,
             )

@@ -13,7 +13,7 @@ from edge.engine.output cimport output_commit, output_reserve
 from edge.engine.poll cimport connection_handle
 from edge.engine.publish cimport ack_properties_check
 from edge.engine.types cimport (
-    CONNECTION_CONNECTING, CONNECTION_DEAD, CONNECTION_LIVE, CONNECTION_NEW,
+    CONNECTION_CONNECTING, CONNECTION_LIVE, CONNECTION_NEW,
 )
 from edge.engine.window cimport on_puback, on_pubcomp, on_pubrec, put_ack
 
@@ -35,12 +35,6 @@ cdef enum ReasonCode:
     MALFORMED_PACKET = 0x81
     PROTOCOL_ERROR = 0x82
     PACKET_TOO_LARGE = 0x95
-
-
-cdef inline bint dispatch_may_go_on(const Connection* connection) noexcept nogil:
-    """Whether the next packet of this connection may be looked at now."""
-    return not (connection.paused or connection.throttled or connection.finishing
-                or connection.state == CONNECTION_DEAD)
 
 
 cdef void to_control_plane(EngineState* state, Connection* connection, const uint8_t* packet, uint32_t length) noexcept nogil:

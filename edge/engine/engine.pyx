@@ -4,7 +4,7 @@
 import _thread
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 from edge.engine.acl cimport acl_profile_parse, acl_profile_unref
 from edge.engine.events cimport take_events
 from edge.engine.mailbox cimport (

@@ -104,10 +104,10 @@ cdef void listener_accept(EngineState* state, Listener* listener) noexcept nogil
     cdef unsigned int address_len
     cdef char text[80]
     cdef uint32_t text_len
-    cdef int i
+    cdef int _i
     cdef int fd
     cdef int one = 1
-    for i in range(ACCEPTS_PER_TURN):
+    for _i in range(ACCEPTS_PER_TURN):
         memset(&address, 0, sizeof(address))
         address_len = sizeof(address)
         fd = accept4(listener.fd, <sockaddr*>&address, &address_len, SOCK_NONBLOCK | SOCK_CLOEXEC)

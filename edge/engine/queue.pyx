@@ -100,9 +100,9 @@ cdef void queue_pop(EngineState* state, Session* session, Delivery* out) noexcep
 cdef void queue_filter_forbidden(EngineState* state, Session* session) noexcept nogil:
     """Drop what the session may no longer receive; called when its access profile changed."""
     cdef Delivery delivery
-    cdef uint32_t i
+    cdef uint32_t _i
     cdef uint32_t count = session.queue_count
-    for i in range(count):
+    for _i in range(count):
         queue_pop(state, session, &delivery)
         if match_may_read(session, delivery.body.data, delivery.body.topic_len):
             queue_push(state, session, delivery.body, delivery.qos, delivery.retain, delivery.subids, delivery.shared)

@@ -21,7 +21,7 @@ from edge.engine.retained cimport retained_clear, retained_expire, retained_init
 from edge.engine.session cimport session_free
 from edge.engine.state cimport LISTENERS_MAX
 from edge.engine.trie cimport trie_clear, trie_init
-from edge.engine.types cimport CONNECTION_DEAD, CONNECTION_LINGER, Connection, WheelEntry
+from edge.engine.types cimport CONNECTION_DEAD, Connection, WheelEntry
 from edge.engine.wheel cimport wheel_init, wheel_pop_due
 
 cdef extern from "<sys/epoll.h>" nogil:

@@ -35,8 +35,8 @@ cdef Sub* share_choose(EngineState* state, ShareGroup* group, uint8_t qos, const
     cdef int best_fitness = UNFIT
     cdef int this_fitness
     cdef uint32_t best_turn = 0
-    cdef uint32_t i
-    for i in range(group.count):
+    cdef uint32_t _i
+    for _i in range(group.count):
         member = share_next(group)
         if member.session == excluded:
             continue

@@ -1,9 +1,9 @@
 """Run fuzz targets: `python -m tests.fuzz.run --seconds 60 [--target NAME] [--seed N]`.
 
-Inputs are random, mutated from a corpus that grows by what the run itself makes, and reproducible: the same
-seed gives the same inputs. A failing input is saved under tests/fuzz/crashes/ and the command to repeat it is
-printed. Under sanitizers (tools/sanitize.py) a memory error ends the process; the input that did it is in
-tests/fuzz/crashes/current-TARGET.
+Inputs are random, mutated from a corpus that grows by what the run itself makes, and
+reproducible: the same seed gives the same inputs. A failing input is saved under
+tests/fuzz/crashes/ and the command to repeat it is printed. Under sanitizers (tools/sanitize.py)
+a memory error ends the process; the input that did it is in tests/fuzz/crashes/current-TARGET.
 """
 
 from __future__ import annotations
@@ -69,12 +69,13 @@ def run_target(name: str, target: Target, seconds: float, seed: int) -> bool:
         current.write_bytes(data)
         try:
             target(data)
-        except Exception:  # noqa: BLE001  (whatever it is, it is a finding)
+        except Exception:
             path = CRASHES / f"{name}-{seed}-{count}"
             path.write_bytes(data)
             traceback.print_exc()
             print(
-                f"fuzz: {name} FAILED; repeat: python -m tests.fuzz.run --target {name} --input {path}"
+                f"fuzz: {name} FAILED; repeat: "
+                f"python -m tests.fuzz.run --target {name} --input {path}"
             )
             return False
         count += 1

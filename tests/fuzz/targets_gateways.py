@@ -1,4 +1,4 @@
-"""Fuzz targets of edge/gateways: PROXY headers, upgrade requests and frames, at once and in pieces."""
+"""Fuzz targets of edge/gateways: parsers of strangers' bytes, at once and in pieces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from edge.gateways import frames, proxy_header, upgrade
 
 REQUEST = (
     b"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
 )
 PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\x10\0\x20\0"
 

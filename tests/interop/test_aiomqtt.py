@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import aiomqtt
 import pytest
-from tests.interop.conftest import Site
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Site
 
 pytestmark = pytest.mark.interop
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.interop.conftest import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.interop.conftest import Site
 
 pytestmark = [
     pytest.mark.interop,

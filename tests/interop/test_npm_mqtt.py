@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.interop.conftest import Site
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Site
 
 pytestmark = [
     pytest.mark.interop,

@@ -1,8 +1,8 @@
 """The engine with the smallest control plane that can serve clients, in one thread, for tests.
 
-Connections are socketpairs handed over by adopt(). The rig's answers are what tests need and no more: every
-CONNECT is accepted, every SUBSCRIBE granted. `settle()` is the barrier: everything that was sent before it has
-been handled when it returns.
+Connections are socketpairs handed over by adopt(). The rig's answers are what tests need and no
+more: every CONNECT is accepted, every SUBSCRIBE granted. `settle()` is the barrier: everything
+that was sent before it has been handled when it returns.
 """
 
 from __future__ import annotations

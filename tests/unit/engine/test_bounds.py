@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import socket
+import itertools
 import time
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.engine.conftest import MakeRig
+
 from tests.unit.engine.packets import acknowledge, publish, read_packet, subscribe
+
+if TYPE_CHECKING:
+    import socket
+
+    from tests.unit.engine.conftest import MakeRig
 
 PUBACK = 0x40
 
@@ -191,5 +197,5 @@ def test_packet_identifiers_wrap_without_ever_being_zero_or_in_use(make_rig: Mak
     wraps = [index for index in range(1, len(seen)) if seen[index] < seen[index - 1]]
     assert len(wraps) == 1
     # In sequence: only identifiers whose place the held one takes are passed over.
-    steps = {after - before for before, after in zip(seen, seen[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(seen)}
     assert {step for step in steps if step > 0} <= {1, 2}
