@@ -22,9 +22,9 @@ from edge.engine.memory cimport mem_alloc, mem_free
 from edge.engine.output cimport output_commit, output_reserve
 from edge.engine.queries cimport delete_retained, query_retained, query_sessions, query_stats
 from edge.engine.route cimport Routing, retain_message, route, routing_done, send_retained
+from edge.engine.profiles cimport profile_define, profile_drop, profile_find
 from edge.engine.session cimport (
-    profile_define, profile_drop, profile_find, session_attach, session_detach, session_find, session_free, session_open,
-    session_set_acl,
+    session_attach, session_detach, session_find, session_free, session_open, session_set_acl,
 )
 from edge.engine.state cimport MapFilter
 from edge.engine.topic_map cimport mapping_set

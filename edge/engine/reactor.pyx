@@ -14,9 +14,9 @@ from edge.engine.mailbox cimport (
     mailbox_drain_wake, mailbox_init, mailbox_post, mailbox_signal,
 )
 from edge.engine.match cimport match_cache_clear
-from edge.engine.acl cimport acl_profile_unref
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_used
 from edge.engine.poll cimport POLL_TIMER, POLL_WAKE
+from edge.engine.profiles cimport profiles_release
 from edge.engine.retained cimport retained_clear, retained_expire, retained_init
 from edge.engine.session cimport session_free
 from edge.engine.state cimport LISTENERS_MAX
@@ -269,14 +269,12 @@ cdef void reactor_free(EngineState* state) noexcept nogil:
     match_cache_clear(&state.trie)
     trie_clear(&state.trie)
     retained_clear(&state.retained)
-    for i in range(state.profile_count):
-        acl_profile_unref(state.profiles[i])
+    profiles_release(state)
     for i in range(state.map_filter_count):
         mem_free(state.map_filters[i].filter)
     for i in range(state.pool_count):
         mem_free(state.pool[i].data)
     mem_free(state.map_filters)
-    mem_free(state.profiles)
     mem_free(state.slots)
     mem_free(state.free_slots)
     mem_free(state.sessions)

@@ -8,9 +8,9 @@ from edge.engine.body cimport body_new, body_unref
 from edge.engine.match cimport match_may_read
 from edge.engine.memory cimport mem_alloc, mem_used
 from edge.engine.output cimport SHARE_BYTES_MIN, output_commit, output_reserve
+from edge.engine.profiles cimport profile_find
 from edge.engine.publish cimport message_from_body, publish_encode, publish_forwarded
 from edge.engine.retained cimport retained_match, retained_remove, retained_set
-from edge.engine.session cimport profile_find
 from edge.engine.share cimport share_choose
 from edge.engine.trie cimport subids_unref
 from edge.engine.types cimport (

@@ -1,6 +1,6 @@
 # Sessions: made, found and forgotten by the control plane's commands; online or not is the engine's business.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from edge.engine.state cimport EngineState
 from edge.engine.types cimport AclProfile, Connection, Session
 
@@ -10,6 +10,3 @@ cdef void session_free(EngineState* state, Session* session) noexcept nogil
 cdef void session_attach(EngineState* state, Session* session, Connection* connection) noexcept nogil
 cdef void session_detach(Connection* connection) noexcept nogil
 cdef void session_set_acl(EngineState* state, Session* session, AclProfile* profile) noexcept nogil
-cdef AclProfile* profile_find(EngineState* state, uint32_t profile_id) noexcept nogil
-cdef void profile_define(EngineState* state, AclProfile* profile) noexcept nogil
-cdef void profile_drop(EngineState* state, uint32_t profile_id) noexcept nogil

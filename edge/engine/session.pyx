@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
-"""Sessions and the access profiles that they hold; see session.pxd."""
+"""Sessions; see session.pxd."""
 
+from libc.stdint cimport uint32_t
 from edge.engine.acl cimport acl_profile_ref, acl_profile_unref
 from edge.engine.inbound cimport inbound_release
-from edge.engine.memory cimport mem_calloc, mem_free, mem_realloc
+from edge.engine.memory cimport mem_calloc, mem_free
 from edge.engine.queue cimport queue_filter_forbidden, queue_release
 from edge.engine.share cimport share_redistribute
 from edge.engine.trie cimport trie_drop_session, trie_touch
@@ -106,54 +107,3 @@ cdef void session_set_acl(EngineState* state, Session* session, AclProfile* prof
     trie_touch(&state.trie)
     if profile != NULL and profile.restricts_read and session.queue_count:
         queue_filter_forbidden(state, session)
-
-
-# ---------------------------------------------------------------- profiles
-
-cdef AclProfile* profile_find(EngineState* state, uint32_t profile_id) noexcept nogil:
-    cdef uint32_t i
-    if profile_id == 0:
-        return NULL
-    for i in range(state.profile_count):
-        if state.profiles[i].id == profile_id:
-            return state.profiles[i]
-    return NULL
-
-
-cdef void profile_define(EngineState* state, AclProfile* profile) noexcept nogil:
-    """Take over a profile; sessions that hold an older one of the same id follow at once."""
-    cdef Session* session
-    cdef uint32_t i
-    cdef uint32_t k
-    for i in range(state.profile_count):
-        if state.profiles[i].id == profile.id:
-            break
-    else:
-        if state.profile_count == state.profile_capacity:
-            state.profile_capacity = state.profile_capacity * 2 if state.profile_capacity else 8
-            state.profiles = <AclProfile**>mem_realloc(state.profiles, state.profile_capacity * sizeof(AclProfile*))
-        state.profiles[state.profile_count] = profile
-        state.profile_count += 1
-        return
-    acl_profile_ref(state.profiles[i])
-    for k in range(state.session_capacity):
-        session = state.sessions[k]
-        while session != NULL:
-            if session.acl == state.profiles[i]:
-                session_set_acl(state, session, profile)
-            session = session.hash_next
-    acl_profile_unref(state.profiles[i])
-    acl_profile_unref(state.profiles[i])
-    state.profiles[i] = profile
-    state.acl_epoch += 1
-
-
-cdef void profile_drop(EngineState* state, uint32_t profile_id) noexcept nogil:
-    """Forget a profile; sessions that hold it keep it until they end."""
-    cdef uint32_t i
-    for i in range(state.profile_count):
-        if state.profiles[i].id == profile_id:
-            acl_profile_unref(state.profiles[i])
-            state.profile_count -= 1
-            state.profiles[i] = state.profiles[state.profile_count]
-            return

@@ -102,7 +102,7 @@ ctypedef struct EngineState:
     Trie trie
     RetainedStore retained
     uint64_t acl_epoch
-    AclProfile** profiles           # open list, few
+    AclProfile** profiles           # open addressing by id, see profiles.pxd
     uint32_t profile_count
     uint32_t profile_capacity
     Connection** slots
