@@ -82,10 +82,10 @@ class Harness:
     ) -> None:
         """Open a listening socket and give it to the pump."""
         listening = socket.socket(family)
+        self._open.append(listening)
         listening.bind(address)
         listening.listen(1024)
         listening.settimeout(0)
-        self._listening[index] = listening
         self.pump.add_listener(
             index,
             listening.fileno(),
@@ -94,6 +94,7 @@ class Harness:
             websocket=websocket,
             connections_max=connections_max,
         )
+        self._listening[index] = listening
 
     def forget(self, index: int = 0) -> None:
         """Close our own descriptor of a listening socket: what is left is the pump's."""
@@ -131,8 +132,6 @@ class Harness:
         self.pump.stop()
         for link in self._open:
             link.close()
-        for link in self._listening.values():
-            link.close()
 
 
 def server_tls(pki: Pki, **more: str) -> TlsContext:
@@ -143,8 +142,8 @@ def server_tls(pki: Pki, **more: str) -> TlsContext:
 
 def mutual_tls(pki: Pki, wanted: str = "required", **more: str) -> TlsContext:
     """The settings of a server that asks clients for a certificate."""
-    ca = str(pki.authority.certificate)
-    return server_tls(pki, client_ca_file=ca, client_certificate=wanted, **more)
+    settings = {"client_ca_file": str(pki.authority.certificate), "client_certificate": wanted}
+    return server_tls(pki, **(settings | more))
 
 
 def client_context(pki: Pki, identity: tuple[Path, Path] | None = None) -> ssl.SSLContext:
