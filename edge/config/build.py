@@ -52,22 +52,6 @@ def build(
     return EdgeConfig(**parts), builder.problems
 
 
-def unknown_key(section: str, key: str, known: list[str]) -> str:
-    """Say that a section has no such key, and which one was probably meant."""
-    elsewhere = [
-        name for name, cls in SECTIONS.items() if key in {each.name for each in fields(cls)}
-    ]
-    if elsewhere:
-        guess = f"did you mean `{elsewhere[0]}.{key}`?"
-    elif near := nearest(key, known):
-        guess = f"did you mean `{near}`?"
-    elif len(known) <= _LISTED_MAX:
-        guess = f"there are {', '.join(known)}"
-    else:
-        guess = f"`robustmq-edge config example` lists the keys of {section}"
-    return f"no such key; {guess}"
-
-
 class _Builder:
     def __init__(self, base_dir: str, from_environment: Mapping[str, object]) -> None:
         self.problems: list[Problem] = []
@@ -104,14 +88,10 @@ class _Builder:
     def unknown_section(self, name: str, content: object) -> None:
         """Note a section that does not exist, or a key that stands outside of any."""
         is_table = isinstance(content, dict | list)
-        homes = [
-            f"{section}.{name}"
-            for section, cls in SECTIONS.items()
-            if name in {each.name for each in fields(cls)}
-        ]
         every = [*SECTIONS, *TABLES]
         near = nearest(name, every)
         if not is_table:
+            homes = _homes(name)
             guess = f"; did you mean `{homes[0]}`?" if homes else ""
             message = f"stands outside of any [section]{guess}"
         elif near is not None:
@@ -137,8 +117,24 @@ class _Builder:
             elif key in known:
                 self._key(values, known[key], value, where)
             else:
-                self._note(where, unknown_key(name, key, list(known)))
+                self._unknown_key(place, key, list(known))
         return cast("Callable[..., _Table]", cls)(**values)
+
+    def _unknown_key(self, place: str, key: str, known: list[str]) -> None:
+        """Note a key that does not exist, and which one was probably meant."""
+        section = place.partition("[")[0]
+        related: tuple[str, ...] = ()
+        if homes := _homes(key):
+            guess = f"did you mean `{homes[0]}`?"
+        elif near := nearest(key, known):
+            guess = f"did you mean `{near}`?"
+            related = (f"{place}.{near}",)
+        elif len(known) <= _LISTED_MAX:
+            guess = f"there are {', '.join(known)}"
+        else:
+            guess = f"`robustmq-edge config example` lists the keys of {section}"
+        where = f"{place}.{toml_key(key)}"
+        self.problems.append(Problem(where, f"no such key; {guess}", related=related))
 
     def _key(self, values: dict[str, Any], field: Field[Any], value: object, where: str) -> None:
         """Put a value into `values` if the rule of its field allows it."""
@@ -159,6 +155,15 @@ class _Builder:
         ):
             value = f"{self._base_dir}/{value}"
         values[field.name] = value
+
+
+def _homes(key: str) -> list[str]:
+    """Return the plain sections that have a key, as paths of it."""
+    return [
+        f"{section}.{key}"
+        for section, cls in SECTIONS.items()
+        if key in {each.name for each in fields(cls)}
+    ]
 
 
 def _what_is_wrong(default: object, rule: Rule, value: object) -> str | None:

@@ -57,7 +57,7 @@ def check(config: EdgeConfig) -> Iterator[Problem]:
 def _plain_sections(config: EdgeConfig) -> Iterator[Problem]:
     node_id = config.node.id
     if any(character in node_id for character in "/+#"):
-        yield Problem("node.id", "is one level of a topic: no /, + or #", node_id)
+        yield Problem("node.id", "must be one level of a topic, without /, + and #", node_id)
     if 0 < config.limits.memory_bytes_max < MEMORY_BYTES_MIN:
         yield Problem(
             "limits.memory_bytes_max",
@@ -130,7 +130,7 @@ def _mount_point(mount_point: str, place: str, levels_max: int) -> Iterator[Prob
 def _tls(tls: TlsConfig, place: str) -> Iterator[Problem]:
     for key, path in (("certificate_file", tls.certificate_file), ("key_file", tls.key_file)):
         if not path:
-            yield Problem(f"{place}.{key}", "is needed for TLS", depends_on=(place,))
+            yield Problem(f"{place}.{key}", "is needed for TLS", related=(place,))
     for key, path in (
         ("certificate_file", tls.certificate_file),
         ("key_file", tls.key_file),
@@ -144,7 +144,7 @@ def _tls(tls: TlsConfig, place: str) -> Iterator[Problem]:
             yield Problem(
                 f"{place}.client_ca_file",
                 "is needed to check client certificates",
-                depends_on=(place,),
+                related=(place,),
             )
         return
     needs_one = 'has no effect unless client_certificate is "optional" or "required"'
@@ -210,7 +210,7 @@ def _rewrite(rule: RewriteConfig, place: str, levels_max: int) -> Iterator[Probl
             groups = 9  # whatever the target uses may be right
             yield Problem(f"{place}.pattern", f"is no regular expression: {error}", rule.pattern)
     if not rule.target:
-        yield Problem(f"{place}.target", "is needed", depends_on=(place,))
+        yield Problem(f"{place}.target", "is needed", related=(place,))
         return
     yield from _target(rule, f"{place}.target", groups, levels_max)
 
@@ -238,7 +238,7 @@ def _target(rule: RewriteConfig, place: str, groups: int, levels_max: int) -> It
 
 def _auto_subscribe(entry: AutoSubscribeConfig, place: str, levels_max: int) -> Iterator[Problem]:
     if not entry.filter:
-        yield Problem(f"{place}.filter", "is needed", depends_on=(place,))
+        yield Problem(f"{place}.filter", "is needed", related=(place,))
         return
     yield from _topic_filter(entry.filter, f"{place}.filter", levels_max)
 

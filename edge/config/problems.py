@@ -27,13 +27,14 @@ class Problem:
         place: path in the file, e.g. `limits.qos_max` or `listener[0].tls`.
         message: what would be right.
         value: what is there; ABSENT if that is not the point.
-        depends_on: further places that it follows from: a mistake there explains this one.
+        related: further places that it is about: what follows from a mistake there follows from
+            this one, and a mistake there explains this one.
     """
 
     place: str
     message: str
     value: object = ABSENT
-    depends_on: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -46,13 +47,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def without_consequences(problems: Sequence[Problem], causes: Sequence[Problem]) -> list[Problem]:
     """Return the problems that do not follow from one of the causes."""
+    wrong = [place for cause in causes for place in (cause.place, *cause.related)]
     return [
         problem
         for problem in problems
         if not any(
-            _is_within(cause.place, place) or _is_within(problem.place, cause.place)
-            for place in (problem.place, *problem.depends_on)
-            for cause in causes
+            _is_within(cause, place) or _is_within(problem.place, cause)
+            for place in (problem.place, *problem.related)
+            for cause in wrong
         )
     ]
 
@@ -99,7 +101,7 @@ def raise_all(
         where = source_name if line is None else f"{source_name}:{line}"
         message = f"{where}: {problem.place}{_shown(problem.value)}: {problem.message}"
         told.append((line or 0, message))
-    told.sort(key=lambda entry: entry[0])
+    told.sort(key=lambda entry: (entry[0], entry[1] if entry[0] == _LAST else ""))
     raise ConfigError(
         "\n".join(dict.fromkeys(text for _, text in told)),
         hint="`robustmq-edge config example` shows every key with its range",

@@ -1,0 +1,1 @@
+"""The configuration: reading, checking, printing, moving in from mosquitto."""
