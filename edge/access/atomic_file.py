@@ -2,13 +2,14 @@
 
 The new content is written beside the old one and synced, it takes the name, the folder is synced.
 Mode and owner stay. Writers take turns by a lock file, which is left behind: to delete it would let
-two writers hold two locks.
+two writers hold two locks. What root makes belongs to the owner of the file, or of the folder: the
+broker, which is not root, has to read the file and take the lock.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING, Final
@@ -35,8 +36,7 @@ def locked(path: Path) -> Iterator[None]:
     import fcntl
     import time
 
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(f"{path}.lock", flags, _MODE_OF_NEW_FILES)
+    fd = _open_lock(path)
     try:
         deadline_mono_s = time.monotonic() + LOCK_WAIT_S
         while True:
@@ -51,6 +51,19 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _open_lock(path: Path) -> int:
+    lock_path = f"{path}.lock"
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(lock_path, flags | os.O_EXCL, _MODE_OF_NEW_FILES)
+    except FileExistsError:
+        # Not given away: in a folder of somebody else it may be a hard link to anything.
+        return os.open(lock_path, flags, _MODE_OF_NEW_FILES)
+    with suppress(OSError):  # a file system without owners
+        _keep_owner(fd, path)
+    return fd
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -80,14 +93,22 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def _keep_owner_and_mode(fd: int, path: Path) -> None:
+    _keep_owner(fd, path)
+    with suppress(FileNotFoundError):
+        os.fchmod(fd, S_IMODE(path.stat().st_mode))
+
+
+def _keep_owner(fd: int, path: Path) -> None:
+    """Give an open file the owner and group of another; if there is none, root asks the folder."""
     try:
         old = path.stat()
     except FileNotFoundError:
-        return
+        if os.geteuid() != 0:
+            return
+        old = path.parent.stat()
     new = os.fstat(fd)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         os.fchown(fd, old.st_uid, old.st_gid)
-    os.fchmod(fd, S_IMODE(old.st_mode))
 
 
 def _sync_folder(folder: Path) -> None:

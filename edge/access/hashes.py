@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 ALGORITHMS: Final = ("scrypt", "argon2id")
 
-# 16 MiB and some 50 ms: on a Raspberry Pi, what a login may cost.
+# 16 MiB and 50 to 100 ms of one core of a Raspberry Pi 4: what one login at a time may cost a board
+# with 512 MiB while it works. The 128 MiB that are recommended for servers would not leave room.
 SCRYPT_LN: Final = 14
 SCRYPT_R: Final = 8
 SCRYPT_P: Final = 1
@@ -72,6 +73,8 @@ class ScryptHash:
         ln, r, p = _parameters(parts[2], ("ln", "r", "p"))
         if not 1 <= ln <= 20 or not r or not 1 <= p <= SCRYPT_P_MAX:
             raise ValueError(f"its parameters `{parts[2]}` are out of bounds")
+        if ln >= 16 * r:
+            raise ValueError(f"its parameters `{parts[2]}` break RFC 7914: ln must be below 16 r")
         if (128 * r) << ln > MEMORY_BYTES_MAX:
             raise ValueError(f"it needs more than {MEMORY_BYTES_MAX} bytes of memory")
         return cls(ln, r, p, _decode(parts[3]), _decode(parts[4]))

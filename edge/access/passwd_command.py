@@ -58,6 +58,8 @@ def run(
     except OSError as error:
         message = f"password file `{path}` cannot be changed: {error.strerror}"
         raise AccessError(message) from error
+    except UnicodeDecodeError as error:
+        raise AccessError("standard input is not UTF-8") from error
     _tell(path, f"password of `{user}` is set; a running broker takes it over with SIGHUP")
     return 0
 

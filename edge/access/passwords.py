@@ -84,7 +84,10 @@ class PasswordFile:
                 data = file.read(FILE_BYTES_MAX + 1)
         except OSError as error:
             message = f"password file `{path}` cannot be read: {error.strerror}"
-            hint = "see access.password_file; `robustmq-edge passwd` makes one"
+            if isinstance(error, PermissionError):
+                hint = "the user that the broker runs as must be able to read it: chown it"
+            else:
+                hint = "see access.password_file; `robustmq-edge passwd` makes one"
             raise AccessError(message, hint=hint) from error
         if len(data) > FILE_BYTES_MAX:
             message = f"password file `{path}` is above {FILE_BYTES_MAX} bytes"
@@ -125,9 +128,8 @@ class PasswordFile:
             return Verdict(ok=False)  # not enough memory to find out
         if stored is None or not is_right:
             return Verdict(ok=False)
-        rehash = None
-        if is_outdated(parsed):
-            rehash = hash_password(password)
+        rehash = _new_hash(password) if is_outdated(parsed) else None
+        if rehash is not None:
             self._users[username] = rehash + stored[len(stored_hash) :]
             stored_hash = rehash
         self._remember(self._proof(username, password, stored_hash))
@@ -135,18 +137,18 @@ class PasswordFile:
 
     def verify_cached(self, username: str, password: bytes) -> bool | None:
         """Return True if verify() has found these right lately, else None. Takes microseconds."""
-        stored = self._users.get(username)
-        if stored is None or not self._verified:
+        if not self._verified:
             return None
-        proof = self._proof(username, password, stored.partition(";")[0])
+        # Also for an unknown user, whose proof cannot be there: it must not show in the time.
+        proof = self._proof(username, password, self._users.get(username, "").partition(";")[0])
         until_mono_s = self._verified.get(proof)
         return True if until_mono_s is not None and time.monotonic() < until_mono_s else None
 
     def scram_credentials(self, username: str) -> ScramCredentials:
         """Return a user's SCRAM credentials, or made-up ones that no password fits.
 
-        Made-up ones look like those of a user, and the same each time until the file changes, so
-        that nobody can find out who exists [RFC 5802, section 9].
+        Made-up ones look like those of a user, and the same each time, so that nobody can find out
+        who exists [RFC 5802, section 9].
         """
         from hmac import digest
 
@@ -232,19 +234,26 @@ def _encoded(username: str) -> bytes:
     return username.encode(errors="surrogatepass")
 
 
-def _secret_of(users: dict[str, str]) -> bytes:
-    """Derive a key from what is stored for all users: nobody knows it who cannot read the file.
+def _new_hash(password: bytes) -> str | None:
+    """Hash a password; None if there is not enough memory: the old hash will do once more."""
+    try:
+        return hash_password(password)
+    except (ValueError, MemoryError):
+        return None
 
-    It outlives a restart, so that made-up salts do not give themselves away by changing.
+
+def _secret_of(users: dict[str, str]) -> bytes:
+    """Derive a key from the first user's hash: nobody knows it who cannot read the file.
+
+    Not even that user, because its salt is random and secret. The key outlives a restart and most
+    changes of the file, so that made-up salts do not give themselves away by changing.
     """
     from hashlib import sha256
 
     if not users:
         return os.urandom(_KEY_BYTES)
-    secret = sha256(b"edge decoys\n")
-    for username, stored in users.items():
-        secret.update(f"{username}:{stored}\n".encode())
-    return secret.digest()
+    stored_hash = next(iter(users.values())).partition(";")[0]
+    return sha256(b"edge decoys\n" + stored_hash.encode()).digest()
 
 
 def _warnings(path: str, mode: int) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ _AWAIT_FINAL: Final = 1
 _DONE: Final = 2
 
 
-class ScramFailed(AccessError):  # noqa: N818  (named for what happened)
+class ScramFailed(AccessError):
     """The exchange is over: malformed message, unknown user or wrong password."""
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge.access.acl import AclFile
 from edge.access.filter_sets import covers, intersection
+from edge.engine.testing import AclProbe
 from tests.oracles.routing import READ, RETAIN, WRITE, Profile, Rule
 from tests.oracles.topics import topic_matches
 from tests.property.topics import topic_filters
@@ -125,7 +126,7 @@ def test_deep_filters_keep_the_laws_of_sets(first: bytes, second: bytes) -> None
     assert (common is not None and covers(common, one)) == covers(other, one)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     written=sections,
     default_allow=st.booleans(),
@@ -143,9 +144,13 @@ def test_file_and_its_profile_decide_like_the_model(
     """What the engine is given means what the file says, and may_publish() says the same."""
     acl = AclFile.from_text(text_of(written, default_allow=default_allow))
     model = profile_of(written, identity, default_allow=default_allow)
-    compiled = parse_profile(acl.compile_profile(*identity, 7))
+    blob = acl.compile_profile(*identity, 7)
+    compiled = parse_profile(blob)
+    in_engine = AclProbe(blob)
     for access in (READ, WRITE, RETAIN, WRITE | RETAIN):
-        assert compiled.allows(access, qos, topic) == model.allows(access, qos, topic)
+        expected = model.allows(access, qos, topic)
+        assert compiled.allows(access, qos, topic) == expected
+        assert in_engine.allows(access, qos, topic) == expected
     for retain in (False, True):
         assert acl.may_publish(*identity, topic.decode(), qos, retain) == model.allows(
             WRITE | RETAIN if retain else WRITE, qos, topic
@@ -154,7 +159,7 @@ def test_file_and_its_profile_decide_like_the_model(
         assert model.allows(READ | WRITE | RETAIN, qos, topic)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     written=sections,
     default_allow=st.booleans(),

@@ -100,7 +100,11 @@ def test_wrong_reload_changes_nothing() -> None:
 )
 def test_ban_of_nothing_in_particular_is_refused(subject: dict[str, str]) -> None:
     with pytest.raises(AccessError):
-        BanList().add(**subject)
+        BanList().add(
+            client_id=subject.get("client_id", ""),
+            username=subject.get("username", ""),
+            address=subject.get("address", ""),
+        )
 
 
 def test_ban_that_ends_first_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,12 @@ def test_password_fits_its_own_hash_only(algorithm: str) -> None:
     assert not is_outdated(parsed)
 
 
+def test_cost_of_new_hashes_is_a_decision() -> None:
+    """Cheaper ones are guessed faster, dearer ones do not fit a board with 512 MiB."""
+    assert hash_password(b"secret").startswith("$scrypt$ln=14,r=8,p=1$")
+    assert hash_password(b"secret", "argon2id").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 def test_salts_differ() -> None:
     assert hash_password(b"secret") != hash_password(b"secret")
 
@@ -109,6 +115,7 @@ def test_weaker_scrypt_is_outdated() -> None:
         "$scrypt$ln=14,r=8,p=1,x=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$r=8,ln=14,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$ln=21,r=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$scrypt$ln=16,r=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$ln=17,r=8,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$ln=14,r=0,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$scrypt$ln=14,r=8,p=9$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",

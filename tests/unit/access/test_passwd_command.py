@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     return str(tmp_path / "passwords")
@@ -80,6 +83,13 @@ def test_name_or_password_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(AccessError, match=message):
         run(path, user, password_stdin=True, stdin=io.StringIO(password))
+
+
+def test_standard_input_in_another_encoding_is_told(path: str) -> None:
+    for user in (None, "alice"):
+        stdin = io.TextIOWrapper(io.BytesIO(b"alice:gr\xfc\xdfe\n"), encoding="utf-8")
+        with pytest.raises(AccessError, match="not UTF-8"):
+            run(path, user, password_stdin=user is not None, stdin=stdin)
 
 
 def test_password_that_scram_cannot_take_works_in_connect(path: str) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge.access import atomic_file
 from edge.access.atomic_file import locked, replace_file
-from edge.access.hashes import hash_password
 from edge.access.password_lines import check_username, with_stored, without_user
 from edge.access.password_store import delete, edit
 from edge.errors import AccessError
+from tests.unit.access.cheap import cheap_hash
 
-SECRET = hash_password(b"secret")
+SECRET = cheap_hash(b"secret")
 
 
 def test_missing_file_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -45,6 +46,39 @@ def test_mode_owner_and_link_stay(tmp_path: Path) -> None:
     assert (target.stat().st_uid, target.stat().st_gid) == owner
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_what_root_makes_belongs_to_the_owner_of_the_folder_then_of_the_file(
+    tmp_path: Path,
+) -> None:
+    """`sudo robustmq-edge passwd` must leave what the broker's user can read, and lock."""
+    path = tmp_path / "passwords"
+    os.chown(tmp_path, 12, 34)
+    edit(path, lambda _: {"alice": SECRET})
+    owners = {each.name: (each.stat().st_uid, each.stat().st_gid) for each in tmp_path.iterdir()}
+    assert owners == {"passwords": (12, 34), "passwords.lock": (12, 34)}
+    assert path.stat().st_mode & 0o7777 == 0o600
+    other = tmp_path / "other"
+    other.write_text("")
+    os.chown(other, 56, 78)
+    edit(other, lambda _: {"alice": SECRET})
+    for each in (other, tmp_path / "other.lock"):
+        assert (each.stat().st_uid, each.stat().st_gid) == (56, 78)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_root_gives_no_lock_file_away_that_it_has_not_made(tmp_path: Path) -> None:
+    """Who owns the folder could have linked a file there that root alone may read."""
+    secret = tmp_path / "shadow"
+    secret.write_text("x")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    os.chown(folder, 12, 34)
+    (folder / "passwords.lock").hardlink_to(secret)
+    edit(folder / "passwords", lambda _: {"alice": SECRET})
+    assert secret.stat().st_uid == 0
+    assert secret.read_text() == "x"
+
+
 def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
@@ -52,7 +86,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     def full(_fd: int, _data: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomic_file.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space"):
         replace_file(path, b"new")
     monkeypatch.undo()
@@ -78,7 +112,7 @@ def test_content_is_synced_before_it_takes_the_name_and_the_folder_after(
         steps.append(f"name {target.name}")
         return real_replace(self, target)
 
-    monkeypatch.setattr(atomic_file.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", replace)
     replace_file(path, b"new")
     assert steps == ["sync file.new", "name file", "sync folder"]
@@ -101,12 +135,16 @@ def test_second_writer_waits_and_then_gives_up(
         pass
 
 
+def _set(username: str, _: dict[str, str]) -> dict[str, str]:
+    return {username: SECRET}
+
+
 def test_writers_lose_nothing_of_each_other(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
 
     def write(number: int) -> None:
         for index in range(5):
-            edit(path, lambda _, name=f"u{number}-{index}": {name: SECRET})
+            edit(path, partial(_set, f"u{number}-{index}"))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
 
-import edge.access.passwords
 from edge.access import hashes, passwords
 from edge.access.hashes import hash_password
 from edge.access.passwords import PasswordFile, replace_hash, replace_hashes
 from edge.access.scram_credentials import ScramCredentials
 from edge.errors import AccessError
+from tests.unit.access.cheap import cheap_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECRET = hash_password(b"secret")
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+SECRET = cheap_hash(b"secret")
 SCRAM = str(ScramCredentials.from_password("secret", iterations=4096))
 
 
@@ -31,7 +34,7 @@ def mosquitto(password: bytes) -> str:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock of the password file, to be set."""
     now = [1000.0]
-    monkeypatch.setattr(edge.access.passwords.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
@@ -70,7 +73,7 @@ def test_unknown_user_costs_what_a_known_one_costs(monkeypatch: pytest.MonkeyPat
     file.verify("alice", b"x")
     file.verify("nobody", b"x")
     PasswordFile.from_text("").verify("nobody", b"x")
-    assert calls == [(10, 4, 2), (10, 4, 2), (14, 8, 1)]
+    assert calls == [(10, 4, 2), (10, 4, 2), (14, 8, 1)], "what hash_password() does by default"
 
 
 def test_name_without_user_is_compared_with_the_same_hash_each_time() -> None:
@@ -135,6 +138,39 @@ def test_hash_that_needs_too_much_memory_refuses_and_does_not_crash(
     assert not file.verify("alice", b"secret").ok
 
 
+def test_login_goes_on_if_there_is_no_memory_for_a_better_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_memory(*_: object, **__: object) -> bytes:
+        raise MemoryError
+
+    file = PasswordFile.from_text(f"alice:{mosquitto(b'secret')}")
+    monkeypatch.setattr(hashes, "_scrypt", no_memory)
+    verdict = file.verify("alice", b"secret")
+    assert verdict.ok
+    assert verdict.rehash is None
+    assert file.verify_cached("alice", b"secret") is True
+
+
+def test_memory_of_verified_passwords_is_asked_about_unknown_users_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or the time of an answer would tell who exists."""
+    asked = []
+    real = PasswordFile._proof
+
+    def proof(self: PasswordFile, username: str, password: bytes, stored_hash: str) -> bytes:
+        asked.append(username)
+        return real(self, username, password, stored_hash)
+
+    file = PasswordFile.from_text(f"alice:{SECRET}")
+    file.verify("alice", b"secret")
+    monkeypatch.setattr(PasswordFile, "_proof", proof)
+    for username in ("alice", "nobody"):
+        assert file.verify_cached(username, b"x") is None
+    assert asked == ["alice", "nobody"]
+
+
 def test_scram_credentials_of_nobody_look_like_those_of_somebody() -> None:
     """A client can tell neither by salt nor by iterations, not even after a restart."""
     text = f"alice:{SECRET};{SCRAM}"
@@ -146,9 +182,11 @@ def test_scram_credentials_of_nobody_look_like_those_of_somebody() -> None:
     assert len(made_up.salt) == len(file.scram_credentials("alice").salt)
     assert made_up.stored_key != again.stored_key
     assert file.scram_credentials("nobody2").salt != made_up.salt
-    other = PasswordFile.from_text(f"alice:{SECRET};{SCRAM}\nbob:{SECRET}")
+    grown = PasswordFile.from_text(f"alice:{SECRET};{SCRAM}\nbob:{SECRET}")
+    assert grown.scram_credentials("nobody").salt == made_up.salt
+    assert grown.scram_credentials("bob").salt == file.scram_credentials("bob").salt
+    other = PasswordFile.from_text(f"alice:{hash_password(b'secret')};{SCRAM}")
     assert other.scram_credentials("nobody").salt != made_up.salt
-    assert other.scram_credentials("bob").salt == other.scram_credentials("bob").salt
 
 
 @pytest.mark.parametrize(
@@ -189,11 +227,19 @@ def test_file_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.M
         PasswordFile.load(tmp_path / "missing")
     path = tmp_path / "passwords"
     path.write_bytes(b"# a\n\xff")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(path), "open", _forbidden)
+        with pytest.raises(AccessError, match=r"Permission denied.*chown"):
+            PasswordFile.load(path)
     with pytest.raises(AccessError, match=r"passwords:2: not UTF-8"):
         PasswordFile.load(str(path))
     monkeypatch.setattr(passwords, "FILE_BYTES_MAX", 3)
     with pytest.raises(AccessError, match="above 3 bytes"):
         PasswordFile.load(path)
+
+
+def _forbidden(*_: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_new_hash_goes_into_the_file_and_leaves_the_rest_alone(tmp_path: Path) -> None:
