@@ -61,7 +61,9 @@ def check(options: argparse.Namespace) -> int:
     warnings = _check_access_files(config)
     name = path or "the embedded default"
     if options.output == "json":
-        print_json({"file": path, "ok": True, "warnings": warnings})
+        from edge.config.dump import to_dict
+
+        print_json({"file": path, "ok": True, "warnings": warnings, "config": to_dict(config)})
     else:
         sys.stdout.write(f"{name}: no mistakes\n")
         for warning in warnings:
@@ -96,9 +98,12 @@ def example(options: argparse.Namespace) -> int:
 
 
 def import_mosquitto(options: argparse.Namespace) -> int:
-    """Convert a mosquitto configuration and say what was left behind."""
+    """Convert a mosquitto configuration and say what was left behind.
+
+    The exit code is 1 if the new files are there and something in them is to be put right first.
+    """
     from edge.config.import_mosquitto import run
 
     report = run(options.file, options.out)
     print_result(report.as_dict(), options.output)
-    return 0
+    return 1 if report.check else 0

@@ -193,7 +193,9 @@ def test_good_configuration_has_no_mistakes(
 ) -> None:
     (tmp_path / "edge.toml").write_text("")
     assert main(["config", "check", str(tmp_path / "edge.toml"), "--output", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["ok"] is True
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is True
+    assert answer["config"]["limits"]["qos_max"] == 2
 
 
 def test_example_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,3 +223,15 @@ def test_passwords_are_set_from_standard_input_and_checked_with_the_configuratio
 @pytest.mark.parametrize("words", ["", "alice --batch"])
 def test_passwd_needs_a_user_or_a_batch(words: str, tmp_path: Path) -> None:
     assert main(["passwd", str(tmp_path / "p"), *words.split()]) == 2
+
+
+def test_mosquitto_configuration_is_converted_and_the_report_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mosquitto.conf").write_text("listener 1884\nallow_anonymous true\n")
+    words = ["config", "import-mosquitto", str(tmp_path / "mosquitto.conf")]
+    assert main([*words, "--out", str(tmp_path / "new")]) == 0
+    assert "edge.toml" in capsys.readouterr().out
+    assert main(["config", "check", str(tmp_path / "new" / "edge.toml")]) == 0
+    # Nothing is overwritten.
+    assert main([*words, "--out", str(tmp_path / "new")]) == 2
