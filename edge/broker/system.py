@@ -7,6 +7,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from edge import __version__
 from edge.config.schema import MIB
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from edge.config.schema import EdgeConfig
 
-VERSION: Final = "0.1.0"
+VERSION: Final = __version__
 
 # Descriptors that are not for clients: listeners, epoll, eventfds, files, the control socket.
 _DESCRIPTORS_RESERVED: Final = 64

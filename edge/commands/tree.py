@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Final, NoReturn
 
+from edge import __version__
 from edge.commands import ban, client, config, passwd, pub, status, sub, topic
 from edge.commands.options import Parser, add_verbs
 
@@ -58,10 +59,5 @@ class VersionAction(argparse.Action):
 
 
 def version_text() -> str:
-    """Return name and version, as the installed distribution has it."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"robustmq-edge {version('robustmq-edge')}"
-    except PackageNotFoundError:
-        return "robustmq-edge (not installed)"
+    """Return name and version."""
+    return f"robustmq-edge {__version__}"
