@@ -140,6 +140,7 @@ class ControlPlane:
         self.context.clients.forget_connection(connection)
 
     def _on_delayed(self, event: Event) -> None:
+        self.context.engine.resume(event.connection)
         client = self.context.clients.last_at(event.connection)
         if client is None:
             return

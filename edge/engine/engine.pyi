@@ -12,7 +12,7 @@ from typing import Final
 # Kinds of Event.
 EVENT_PACKET: Final[int]        # a slow packet: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH; the connection waits for resume()
 EVENT_CLOSED: Final[int]        # the connection is gone; `cause` and `reason_code` say why
-EVENT_DELAYED: Final[int]       # a PUBLISH to $delayed/..., already acknowledged; topic, properties, payload, qos, retain
+EVENT_DELAYED: Final[int]       # a PUBLISH to $delayed/..., already acknowledged; topic, properties, payload, qos, retain; waits for resume()
 EVENT_TOPIC: Final[int]         # the first PUBLISH to `topic` on a connection with needs_map; waits for map_topic() and resume()
 EVENT_REPLY: Final[int]         # the answer to a query: `token` and `reply`
 EVENT_DRAINED: Final[int]       # after drain(): every connection is closed

@@ -98,6 +98,9 @@ cdef bint on_dollar_topic(EngineState* state, Connection* connection, const Publ
         event.flag = publish.retain
         event.signed_number = publish.expiry_s if publish.has_expiry else -1
         mailbox_post(&state.mailbox, event)
+        # One at a time, like any packet that the control plane handles: a client that delays messages faster
+        # than they are taken must not fill the mailbox.
+        connection.paused = 1
         acknowledge(state, connection, publish, SUCCESS)
         return True
     if begins_with(topic, topic_len, b"$SYS/", 5):

@@ -109,6 +109,8 @@ class Rig:
                     self.engine.close_session(session)
             else:
                 self.events.append(event)
+                if event.kind == native.EVENT_DELAYED:
+                    self.engine.resume(event.connection)
                 if event.kind == native.EVENT_TOPIC:
                     self.engine.map_topic(event.connection, event.topic, b"mapped/" + event.topic)
                     self.engine.resume(event.connection)

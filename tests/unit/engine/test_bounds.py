@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge.engine import engine as native
 from tests.unit.engine.packets import acknowledge, publish, read_packet, subscribe
 
 if TYPE_CHECKING:
@@ -199,3 +200,17 @@ def test_packet_identifiers_wrap_without_ever_being_zero_or_in_use(make_rig: Mak
     # In sequence: only identifiers whose place the held one takes are passed over.
     steps = {after - before for before, after in itertools.pairwise(seen)}
     assert {step for step in steps if step > 0} <= {1, 2}
+
+
+def test_delayed_messages_wait_for_the_control_plane_one_at_a_time(make_rig: MakeRig) -> None:
+    """Goal: a flood of $delayed does not fill the mailbox; nothing is lost or reordered."""
+    rig = make_rig()
+    sender = rig.connect(client_id="s")
+    for number in range(50):
+        sender.sendall(publish(b"$delayed/1/t", bytes((number,))))
+    while sum(event.kind == native.EVENT_DELAYED for event in rig.events) < 50:
+        before = len(rig.events)
+        rig.stats()
+        assert len(rig.events) <= before + 2
+    assert [event.payload[0] for event in rig.events] == list(range(50))
+    assert {event.topic for event in rig.events} == {b"$delayed/1/t"}
