@@ -60,7 +60,10 @@ cdef void listen(PumpState* pump, PumpListener* listener) noexcept nogil:
 cdef void doors_add(PumpState* pump, PumpListener* listener) noexcept nogil:
     listener.next = pump.listeners
     pump.listeners = listener
-    listen(pump, listener)
+    if pump.crowded:
+        listener.resting = 1
+    else:
+        listen(pump, listener)
 
 
 cdef void close_door(PumpState* pump, PumpListener* listener) noexcept nogil:

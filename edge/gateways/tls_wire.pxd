@@ -14,6 +14,9 @@ cdef enum:
     # For 64 KiB and a WebSocket header in records, or answers to as many hostile bytes.
     OUTPUT_BYTES_MAX = 131072
 
+    # What an open connection costs inside OpenSSL, measured; it goes on the account of the memory budget.
+    SSL_BYTES = 15360
+
 cdef enum WireResult:
     WIRE_OPEN = 1                   # done; more may come
     WIRE_MORE = 0                   # the handshake needs more input
@@ -32,6 +35,7 @@ cdef void wire_destroy(Wire* wire) noexcept nogil
 
 # A server's end; NULL: no memory. `wire` must outlive it.
 cdef SSL* wire_open(Wire* wire, SSL_CTX* context) noexcept nogil
+cdef void wire_close(SSL* ssl) noexcept nogil
 cdef WireResult wire_handshake(Wire* wire, SSL* ssl) noexcept nogil
 # `room` is at least input_len + RECORD_BYTES_MAX; `length` bytes were decrypted, whatever is returned.
 cdef WireResult wire_decrypt(Wire* wire, SSL* ssl, uint8_t* out, uint32_t room, uint32_t* length) noexcept nogil

@@ -4,7 +4,9 @@
 
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
-from edge.engine.memory cimport mem_alloc, mem_free
+from edge.engine.memory cimport (
+    edge_account_add, edge_account_subtract, mem_alloc, mem_free, mem_total_bytes,
+)
 from edge.gateways.openssl cimport (
     BIO, BIO_CTRL_DUP, BIO_CTRL_FLUSH, BIO_METHOD, BIO_TYPE_SOURCE_SINK, BIO_clear_retry_flags,
     BIO_get_data, BIO_get_new_index, BIO_meth_new, BIO_meth_set_ctrl, BIO_meth_set_read,
@@ -84,7 +86,15 @@ cdef SSL* wire_open(Wire* wire, SSL_CTX* context) noexcept nogil:
     BIO_set_init(bio, 1)
     SSL_set_bio(ssl, bio, bio)
     SSL_set_accept_state(ssl)
+    edge_account_add(&mem_total_bytes, SSL_BYTES)
     return ssl
+
+
+cdef void wire_close(SSL* ssl) noexcept nogil:
+    """Free it; NULL is allowed."""
+    if ssl != NULL:
+        SSL_free(ssl)
+        edge_account_subtract(&mem_total_bytes, SSL_BYTES)
 
 
 cdef WireResult fail(Wire* wire, SSL* ssl) noexcept nogil:

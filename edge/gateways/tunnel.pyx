@@ -8,9 +8,9 @@ from libc.string cimport memcpy, memmove, strlen
 from edge.engine.engine cimport engine_adopt
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from edge.gateways.frames cimport frame_header
-from edge.gateways.openssl cimport SSL_CTX_free, SSL_free
+from edge.gateways.openssl cimport SSL_CTX_free
 from edge.gateways.tls cimport tls_identity
-from edge.gateways.tls_wire cimport WIRE_OPEN, wire_encrypt, wire_say_goodbye
+from edge.gateways.tls_wire cimport WIRE_OPEN, wire_close, wire_encrypt, wire_say_goodbye
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -173,8 +173,7 @@ cdef void tunnel_bury(PumpState* pump) noexcept nogil:
     cdef Tunnel* following
     while tunnel != NULL:
         following = tunnel.next
-        if tunnel.ssl != NULL:
-            SSL_free(tunnel.ssl)
+        wire_close(tunnel.ssl)
         tunnel.listener.tunnel_count -= 1
         listener_release(tunnel.listener)
         mem_free(tunnel.frames)
@@ -334,7 +333,7 @@ cdef void tunnel_part(PumpState* pump, Tunnel* tunnel, uint16_t close_code) noex
         wire_say_goodbye(&pump.wire, tunnel.ssl)
         if not tunnel_say_wire(pump, tunnel):
             return
-        SSL_free(tunnel.ssl)
+        wire_close(tunnel.ssl)
         tunnel.ssl = NULL
     if tunnel.inner_fd >= 0:
         c_close(tunnel.inner_fd)

@@ -100,6 +100,11 @@ class Harness:
         """Close our own descriptor of a listening socket: what is left is the pump's."""
         self._listening[index].close()
 
+    def address(self, index: int = 0) -> tuple[str, int]:
+        """Where a TCP listener is."""
+        host, port = self._listening[index].getsockname()[:2]
+        return host, port
+
     def connect(self, index: int = 0) -> socket.socket:
         """A plain connection to a listener."""
         listening = self._listening[index]

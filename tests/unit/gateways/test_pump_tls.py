@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,6 +247,22 @@ def test_handshake_that_takes_too_long_is_given_up(pki: Pki) -> None:
         wait_until(lambda: harness.pump.stats()["handshakes_late"] == 2, "counted")
     finally:
         harness.close()
+
+
+def test_renegotiation_is_refused(harness: Harness, pki: Pki) -> None:
+    """It costs us much more than the client."""
+    harness.listen(tls=server_tls(pki))
+    host, port = harness.address()
+    result = subprocess.run(
+        ["openssl", "s_client", "-connect", f"{host}:{port}", "-tls1_2"],
+        input=b"R\n",
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    assert b"RENEGOTIATING" in result.stderr
+    assert b"no renegotiation" in result.stderr
+    assert read_to_end(harness.adopted().link) == b""
 
 
 def test_forged_record_ends_the_connection_and_what_came_before_is_kept(
