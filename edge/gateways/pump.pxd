@@ -1,9 +1,11 @@
 # The pump: one OS thread that turns TLS and WebSocket clients into plain streams for the engine.
 
+cimport cython
 from edge.engine.engine cimport Engine
 from edge.gateways.tunnel cimport PumpCommand, PumpState
 
 
+@cython.final
 cdef class Pump:
     cdef PumpState* state
     cdef Engine engine              # kept alive as long as the pump hands sockets to it

@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from typing import final
 
 from edge.config.schema import WebSocketConfig
 from edge.engine.engine import Engine
 from edge.gateways.tls import TlsContext
 
+@final
 class Pump:
     """One OS thread that accepts TLS and WebSocket clients and hands plain streams to the engine.
 
@@ -11,13 +13,13 @@ class Pump:
     without a timer. All methods are called from the control plane's thread; changes take effect in order.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         engine: Engine | None,
         *,
         handshake_timeout_ms: int = ...,
         adopt: Callable[[int, int, bytes], None] | None = ...,
-    ) -> None:
+    ) -> Pump:
         """Make a pump; from accept to the end of all handshakes a client has `handshake_timeout_ms`.
 
         Without an engine (tests) `adopt` gets each client on the pump's thread: listener index, descriptor (now

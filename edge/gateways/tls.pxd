@@ -1,9 +1,11 @@
 # TLS settings of a listener, and who the other side of a finished handshake is.
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 from edge.gateways.openssl cimport SSL, SSL_CTX
 
 
+@cython.final
 cdef class TlsContext:
     cdef SSL_CTX* context
     cdef _ciphers(self, str ciphers)

@@ -1,8 +1,11 @@
+from typing import final
+
+@final
 class TlsContext:
     """Certificates and rules of one TLS listener, read from files once; immutable afterwards."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         certificate_file: str,
         key_file: str,
@@ -11,7 +14,7 @@ class TlsContext:
         crl_file: str = ...,
         version_min: str = ...,
         ciphers: str = ...,
-    ) -> None:
+    ) -> TlsContext:
         """Read the files.
 
         Args:

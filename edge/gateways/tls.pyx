@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False, auto_pickle=False
 # distutils: libraries = ssl crypto
 """The settings of a TLS listener and the identity of its clients; see tls.pxd and tls.pyi."""
 
