@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES_MIN: Final = 1 * MIB
 PACKET_BYTES_MIN: Final = 64
 UNIX_MODE_MAX: Final = 0o777
+ASSIGNED_BYTES: Final = 18  # of an assigned Client Identifier, behind the prefix
 
 # How many levels a topic may have follows from this key.
 _LEVELS: Final = ("limits.topic_levels_max",)
@@ -67,8 +68,7 @@ def _plain_sections(config: EdgeConfig) -> Iterator[Problem]:
     if not config.limits.protocol_versions:
         yield Problem("limits.protocol_versions", "must name at least one version")
     prefix = config.session.client_id_prefix
-    # What is assigned has some 22 characters more.
-    if len(prefix.encode()) + 22 > config.session.client_id_bytes_max:
+    if len(prefix.encode()) + ASSIGNED_BYTES > config.session.client_id_bytes_max:
         yield Problem(
             "session.client_id_prefix",
             "leaves no room within session.client_id_bytes_max",

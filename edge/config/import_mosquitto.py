@@ -58,4 +58,5 @@ def run(file: str, out: str) -> ImportReport:
         load(str(folder / EDGE_TOML), {})
     except ConfigError as error:
         report.check = error.message.splitlines()
+    report.sort()
     return report

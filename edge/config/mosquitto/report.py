@@ -85,6 +85,11 @@ class ImportReport:
         if shown not in self.notes:
             self.notes.append(shown)
 
+    def sort(self) -> None:
+        """Bring what is about single settings into the order of the files."""
+        for told in (self.carried, self.ignored, self.not_carried):
+            told.sort(key=_file_and_line)
+
     def as_dict(self) -> dict[str, list[str]]:
         """Return everything, for a table or JSON; a line each, what needs work last."""
         return {
@@ -95,3 +100,10 @@ class ImportReport:
             "not_carried": self.not_carried,
             "check": self.check,
         }
+
+
+def _file_and_line(text: str) -> tuple[str, int]:
+    """Return what a text of a report begins with."""
+    where, _, _ = text.partition(": ")
+    path, _, line = where.rpartition(":")
+    return path, int(line) if line.isascii() and line.isdigit() else 0

@@ -292,6 +292,21 @@ def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert modes["passwords"] == modes["upstream.toml"] == 0o600
 
 
+def test_the_report_is_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    report = import_text(tmp_path, samples.GLOBAL + samples.BRIDGE, EMPTY_FILES)
+    for part in (report.carried, report.ignored, report.not_carried):
+        numbers = [int(line.split(":")[1]) for line in part]
+        assert numbers == sorted(numbers)
+    assert list(report.as_dict()) == [
+        "wrote",
+        "carried",
+        "ignored",
+        "notes",
+        "not_carried",
+        "check",
+    ]
+
+
 def test_each_key_of_the_result_says_where_it_is_from(tmp_path: Path) -> None:
     import_text(tmp_path, "max_queued_bytes 5\nlistener 1883 127.0.0.1\nmax_qos 1\n")
     text = (tmp_path / "new" / "edge.toml").read_text(encoding="utf-8")
