@@ -15,7 +15,7 @@ from edge.engine.mailbox cimport (
     COMMAND_OPEN_SESSION, COMMAND_PUBLISH, COMMAND_QUERY_RETAINED, COMMAND_QUERY_SESSIONS,
     COMMAND_QUERY_STATS, COMMAND_REMOVE_LISTENER, COMMAND_RESUME, COMMAND_SEND, COMMAND_SEND_RETAINED,
     COMMAND_SESSION_ACL, COMMAND_SESSION_ENDS, COMMAND_SET_PROFILE, COMMAND_STOP, COMMAND_SUBSCRIBE,
-    COMMAND_UNSUBSCRIBE, COMMANDED, Command, mailbox_take_commands,
+    COMMAND_UNSUBSCRIBE, COMMANDED, Command, mailbox_is_crowded, mailbox_take_commands,
 )
 from edge.engine.match cimport match_lookup
 from edge.engine.memory cimport mem_alloc, mem_free
@@ -26,7 +26,7 @@ from edge.engine.profiles cimport profile_define, profile_drop, profile_find
 from edge.engine.session cimport (
     session_attach, session_detach, session_find, session_free, session_open, session_set_acl,
 )
-from edge.engine.state cimport MapFilter
+from edge.engine.state cimport LISTENERS_MAX, MapFilter
 from edge.engine.topic_map cimport mapping_set
 from edge.engine.trie cimport trie_subscribe, trie_unsubscribe
 from edge.engine.types cimport (
@@ -39,7 +39,8 @@ cdef extern from "<unistd.h>" nogil:
 
 
 cdef enum:
-    SESSION_TAKEN_OVER = 0x8E       # Reason Code
+    UNSPECIFIED_ERROR = 0x80        # Reason Codes
+    SESSION_TAKEN_OVER = 0x8E
 
 
 cdef Connection* usable(EngineState* state, const Command* command) noexcept nogil:
@@ -59,7 +60,11 @@ cdef void put_packet(EngineState* state, Connection* connection, const uint8_t* 
 cdef void accept(EngineState* state, Command* command) noexcept nogil:
     cdef Connection* connection = usable(state, command)
     cdef Session* session = session_find(state, command.session)
-    if connection == NULL or session == NULL:
+    if connection == NULL:
+        return
+    if session == NULL:
+        # Forgotten in between; nothing else would ever wake or end the connection.
+        connection_finish(state, connection, COMMANDED, UNSPECIFIED_ERROR)
         return
     # The control plane has closed whoever held the session; should it not have, nobody may stay live without one.
     if session.connection != NULL and session.connection != connection:
@@ -180,7 +185,8 @@ cdef void on_session(EngineState* state, Command* command) noexcept nogil:
 cdef void adopt(EngineState* state, Command* command) noexcept nogil:
     """Take over a socket from a gateway; its listener may be one that the engine does not poll."""
     cdef int fd = <int>command.signed_number
-    if state.draining or state.listeners[command.number] == NULL or (
+    if state.draining or command.number >= LISTENERS_MAX or state.listeners[command.number] == NULL or (
+            mailbox_is_crowded(&state.mailbox)) or (
             state.limits.connections_max and state.connection_count >= state.limits.connections_max):
         state.stats.accept_refused += 1
         c_close(fd)

@@ -63,6 +63,8 @@ cdef Connection* connection_new(EngineState* state, Listener* listener, int fd, 
         state.slot_capacity = capacity
     state.free_count -= 1
     state.generation += 1
+    if state.generation == 0:
+        state.generation = 1        # handles with generation 0 are listeners, see poll.pxd
     connection.slot = state.free_slots[state.free_count]
     connection.generation = state.generation
     connection.fd = fd
@@ -186,6 +188,7 @@ cdef void connection_finish(EngineState* state, Connection* connection, uint8_t 
     # FIN into a reset, and the reset could overtake the DISCONNECT that we sent.
     connection.paused = 0
     connection.throttled = 0
+    connection.clogged = 0
     if connection.disarmed:
         connection.disarmed = 0
         connection_poll(state, connection)

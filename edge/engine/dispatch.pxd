@@ -9,5 +9,5 @@ cdef uint32_t dispatch(EngineState* state, Connection* connection, const uint8_t
 
 cdef inline bint dispatch_may_go_on(const Connection* connection) noexcept nogil:
     """Whether the next packet of this connection may be looked at now."""
-    return not (connection.paused or connection.throttled or connection.finishing
+    return not (connection.paused or connection.throttled or connection.clogged or connection.finishing
                 or connection.state == CONNECTION_DEAD)

@@ -30,6 +30,9 @@ cdef enum PacketType:
     DISCONNECT = 14
     AUTH = 15
 
+cdef enum:
+    ELAPSED_MS_MAX = 1000000000     # so that no product with a rate overflows
+
 cdef enum ReasonCode:
     PACKET_IDENTIFIER_NOT_FOUND = 0x92
     MALFORMED_PACKET = 0x81
@@ -61,6 +64,8 @@ cdef bint over_rate(EngineState* state, Connection* connection, uint32_t packet_
     cdef int64_t full
     if elapsed_ms > 0:
         connection.rate_refilled_ms = state.now_ms
+        if elapsed_ms > ELAPSED_MS_MAX:
+            elapsed_ms = ELAPSED_MS_MAX
         full = <int64_t>connection.rate_messages_s * 1000
         connection.rate_message_tokens_x1000 += elapsed_ms * connection.rate_messages_s
         if connection.rate_message_tokens_x1000 > full:

@@ -25,6 +25,9 @@ cdef extern from "<fcntl.h>" nogil:
     int c_fcntl "fcntl"(int, int, int)
     int F_DUPFD_CLOEXEC
 
+cdef enum:
+    OUTPUT_BYTES_LIMIT = 1 << 30
+
 EVENT_PACKET = KIND_PACKET
 EVENT_CLOSED = KIND_CLOSED
 EVENT_DELAYED = KIND_DELAYED
@@ -51,6 +54,13 @@ cdef void engine_adopt(EngineState* state, uint16_t listener_index, int fd, cons
     mailbox_wake(&state.mailbox)
 
 
+cdef int check_filter(bytes topic_filter, bytes group) except -1:
+    """With a mount point in front a filter may get longer than the engine's 16-bit lengths."""
+    if not 0 < len(topic_filter) <= 65535 or len(group) > 65535:
+        raise ValueError("a Topic Filter has 1 to 65,535 bytes, its mount point included")
+    return 0
+
+
 cdef class Engine:
 
     def __cinit__(
@@ -64,6 +74,13 @@ cdef class Engine:
     ):
         cdef EngineLimits limits
         memset(&limits, 0, sizeof(limits))
+        # What has no "none" of its own gets a bound beyond reach; output is counted in 32 bits.
+        if output_bytes_max == 0 or output_bytes_max > OUTPUT_BYTES_LIMIT:
+            output_bytes_max = OUTPUT_BYTES_LIMIT
+        if connect_timeout_ms == 0:
+            connect_timeout_ms = 0xFFFFFFFF
+        if packet_timeout_ms == 0:
+            packet_timeout_ms = 0xFFFFFFFF
         limits.memory_bytes_max = memory_bytes_max
         limits.connections_max = connections_max
         limits.connect_timeout_ms = connect_timeout_ms
@@ -121,6 +138,8 @@ cdef class Engine:
         self._strings(COMMAND_DRAIN, 0, 0, packet_v5, b"", b"")
 
     def take_events(self):
+        if self.state == NULL:
+            return []
         return take_events(&self.state.mailbox)
 
     def flush(self):
@@ -254,7 +273,9 @@ cdef class Engine:
 
     def subscribe(self, uint64_t session, bytes topic_filter, *, unsigned char qos, bint no_local,
                   bint retain_as_published, uint32_t subscription_id, bytes group):
-        cdef Command* command = self._new(COMMAND_SUBSCRIBE, topic_filter, group, b"")
+        cdef Command* command
+        check_filter(topic_filter, group)
+        command = self._new(COMMAND_SUBSCRIBE, topic_filter, group, b"")
         command.session = session
         command.qos = qos
         command.flags = (SUB_NO_LOCAL if no_local else 0) | (SUB_RETAIN_AS_PUBLISHED if retain_as_published else 0)
@@ -262,10 +283,13 @@ cdef class Engine:
         self._send(command)
 
     def unsubscribe(self, uint64_t session, bytes topic_filter, bytes group):
+        check_filter(topic_filter, group)
         self._strings(COMMAND_UNSUBSCRIBE, 0, session, topic_filter, group, b"")
 
     def send_retained(self, uint64_t session, bytes topic_filter, *, unsigned char qos, uint32_t subscription_id):
-        cdef Command* command = self._new(COMMAND_SEND_RETAINED, topic_filter, b"", b"")
+        cdef Command* command
+        check_filter(topic_filter, b"")
+        command = self._new(COMMAND_SEND_RETAINED, topic_filter, b"", b"")
         command.session = session
         command.qos = qos
         command.number = subscription_id

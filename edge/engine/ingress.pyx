@@ -8,11 +8,11 @@ from edge.engine.alias cimport alias_in_get, alias_in_set
 from edge.engine.connection cimport connection_fail
 from edge.engine.inbound cimport inbound_add, inbound_has
 from edge.engine.mailbox cimport (
-    EventNode, KIND_DELAYED, KIND_TOPIC, PROTOCOL_BROKEN, event_new, mailbox_post,
+    EventNode, KIND_DELAYED, KIND_TOPIC, PROTOCOL_BROKEN, QUOTA_PASSED, event_new, mailbox_post,
 )
 from edge.engine.match cimport match_is_current, match_lookup
 from edge.engine.memory cimport mem_calloc
-from edge.engine.output cimport SHARE_BYTES_MIN
+from edge.engine.output cimport SHARE_BYTES_MIN, output_over_budget
 from edge.engine.poll cimport connection_handle
 from edge.engine.publish cimport Publish, publish_decode, publish_forwarded
 from edge.engine.reader cimport topic_name_is_valid, utf8_is_valid
@@ -45,7 +45,8 @@ cdef void acknowledge(EngineState* state, Connection* connection, const Publish*
     if publish.qos == 1:
         put_ack(state, connection, PUBACK, publish.packet_id, reason_code)
     elif publish.qos == 2:
-        if reason_code < 0x80:
+        # MQTT 3.x is not told of a failure: for such a client the exchange goes on.
+        if reason_code < 0x80 or connection.protocol_version != 5:
             inbound_add(connection.session, publish.packet_id)
         put_ack(state, connection, PUBREC, publish.packet_id, reason_code)
 
@@ -184,6 +185,10 @@ cdef bint on_publish(EngineState* state, Connection* connection, const uint8_t* 
             return True
         entry = NULL
     if publish.topic_alias and not rewritten:
+        if output_over_budget(state, 64 * topic_len):
+            # Aliases of long topics are memory that a client makes us hold.
+            connection_fail(state, connection, QUOTA_EXCEEDED, QUOTA_PASSED)
+            return True
         alias_in_set(connection, publish.topic_alias, topic, <uint16_t>topic_len)
     if entry == NULL:
         if connection.needs_map and mapping_is_wanted(state, topic, <uint16_t>topic_len):
@@ -253,8 +258,8 @@ cdef bint on_publish(EngineState* state, Connection* connection, const uint8_t* 
     routing.origin_session_id = connection.session.id
     routing.acl_profile_id = connection.session.acl.id if connection.session.acl != NULL else 0
     routing.packet = NULL
-    if (publish.qos == 0 and publish.hop_bytes == 0 and not rewritten and publish.payload_len < SHARE_BYTES_MIN
-            and routing.message.expires_ms == 0):
+    if (publish.qos == 0 and publish.hop_bytes == 0 and not rewritten
+            and publish.payload_len + publish.properties_len < SHARE_BYTES_MIN and routing.message.expires_ms == 0):
         routing.packet = packet
         routing.packet_len = packet_len
         routing.packet_version5 = connection.protocol_version == 5

@@ -7,4 +7,5 @@ cdef enum:
     READ_BYTES = 65536              # one read drains most sockets; larger ones gained nothing (measured)
 
 cdef void input_readable(EngineState* state, Connection* connection) noexcept nogil
+cdef void input_unclog(EngineState* state, Connection* connection) noexcept nogil
 cdef void input_resume(EngineState* state, Connection* connection) noexcept nogil

@@ -8,6 +8,7 @@ from edge.engine.connection cimport connection_fail, connection_kill, connection
 from edge.engine.dispatch cimport dispatch, dispatch_may_go_on
 from edge.engine.mailbox cimport PEER_CLOSED, PROTOCOL_BROKEN, QUOTA_PASSED
 from edge.engine.memory cimport mem_alloc, mem_free, mem_realloc, mem_used
+from edge.engine.output cimport output_is_clogged
 from edge.engine.poll cimport connection_poll
 from edge.engine.types cimport CONNECTION_DEAD, CONNECTION_NEW
 from edge.gateways.proxy_header cimport ProxyHeader, proxy_header_parse
@@ -18,6 +19,8 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     STASH_DIRECT_MIN = 16384        # a packet from this size on is received where it is kept
     SERVER_BUSY = 0x89              # Reason Code
+    ANSWERS_BYTES_MAX = 131072      # own output above output_bytes_max that stops reading
+    ANSWERS_BYTES_BUSY = 65536      # the same while the memory budget is used up
 
 
 cdef void stash_keep(EngineState* state, Connection* connection, const uint8_t* data, uint32_t length) noexcept nogil:
@@ -82,6 +85,18 @@ cdef bint over_budget(EngineState* state) noexcept nogil:
     return state.limits.memory_bytes_max != 0 and mem_used() > state.limits.memory_bytes_max
 
 
+cdef bint is_clogged(EngineState* state, Connection* connection) noexcept nogil:
+    return (output_is_clogged(state, connection, state.limits.output_bytes_max + ANSWERS_BYTES_MAX)
+            or (over_budget(state) and output_is_clogged(state, connection, ANSWERS_BYTES_BUSY)))
+
+
+cdef void input_unclog(EngineState* state, Connection* connection) noexcept nogil:
+    """The socket took some output: read on if that was most of it."""
+    if connection.clogged and not output_is_clogged(state, connection, ANSWERS_BYTES_BUSY / 2):
+        connection.clogged = 0
+        input_resume(state, connection)
+
+
 cdef void read_into_stash(EngineState* state, Connection* connection) noexcept nogil:
     """Go on with one large packet in place. Its room grows with what really arrives, not with what is announced."""
     cdef uint32_t capacity
@@ -135,6 +150,9 @@ cdef void input_readable(EngineState* state, Connection* connection) noexcept no
         if got <= 0:
             received_nothing(state, connection, got)
         return
+    if connection.want_out and is_clogged(state, connection):
+        # It asks and does not take our answers. They would pile up without a bound if we went on reading.
+        connection.clogged = 1
     if not dispatch_may_go_on(connection):
         if not connection.disarmed:
             connection.disarmed = 1

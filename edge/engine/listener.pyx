@@ -5,6 +5,7 @@ from libc.errno cimport EMFILE, ENFILE, errno
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 from edge.engine.connection cimport connection_new
+from edge.engine.mailbox cimport mailbox_is_crowded
 from edge.engine.memory cimport mem_calloc, mem_free
 from edge.engine.peer cimport PEER_TEXT_MAX, peer_text, sockaddr, sockaddr_storage
 from edge.engine.state cimport LISTENERS_MAX
@@ -50,6 +51,7 @@ cdef void listener_add(EngineState* state, const Command* command) noexcept nogi
     """Start listening; a negative descriptor makes a listener that only gateways feed."""
     cdef Listener* listener
     cdef epoll_event event
+    cdef uint32_t i
     if command.number >= LISTENERS_MAX:
         return
     listener_remove(state, <uint32_t>command.number)
@@ -59,6 +61,10 @@ cdef void listener_add(EngineState* state, const Command* command) noexcept nogi
     listener.proxy_header = <uint8_t>command.flags
     listener.connections_max = command.terms.keep_alive_s
     listener.packet_bytes_max = command.terms.packet_bytes_max
+    # Connections of an earlier listener of this index stayed.
+    for i in range(state.slot_capacity):
+        if state.slots[i] != NULL and state.slots[i].listener_index == listener.index:
+            listener.connection_count += 1
     state.listeners[listener.index] = listener
     if listener.fd >= 0:
         event.events = EPOLLIN
@@ -89,7 +95,9 @@ cdef void refuse_one(EngineState* state, Listener* listener) noexcept nogil:
     """No descriptor left: give up the spare one for a moment, or epoll would report the same connection for ever."""
     cdef int fd
     if state.spare_fd < 0:
-        return
+        state.spare_fd = c_open(b"/dev/null", O_RDONLY | O_CLOEXEC)
+        if state.spare_fd < 0:
+            return
     c_close(state.spare_fd)
     fd = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC)
     if fd >= 0:
@@ -107,6 +115,7 @@ cdef void listener_accept(EngineState* state, Listener* listener) noexcept nogil
     cdef int _i
     cdef int fd
     cdef int one = 1
+    cdef bint crowded = mailbox_is_crowded(&state.mailbox)
     for _i in range(ACCEPTS_PER_TURN):
         memset(&address, 0, sizeof(address))
         address_len = sizeof(address)
@@ -115,7 +124,7 @@ cdef void listener_accept(EngineState* state, Listener* listener) noexcept nogil
             if errno == EMFILE or errno == ENFILE:
                 refuse_one(state, listener)
             return
-        if (state.limits.connections_max and state.connection_count >= state.limits.connections_max) or (
+        if crowded or (state.limits.connections_max and state.connection_count >= state.limits.connections_max) or (
                 listener.connections_max and listener.connection_count >= listener.connections_max):
             state.stats.accept_refused += 1
             c_close(fd)

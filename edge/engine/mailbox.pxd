@@ -10,6 +10,9 @@ cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
         pass
 
+cdef enum:
+    EVENTS_CROWDED = 65536          # more events than this wait: no new connections until they are taken
+
 cdef enum CommandKind:
     COMMAND_STOP = 1
     COMMAND_DRAIN = 2
@@ -107,6 +110,7 @@ ctypedef struct Mailbox:
     Command* command_tail
     EventNode* event_head
     EventNode* event_tail
+    uint32_t event_count            # in the list
     int wake_fd                     # the engine sleeps on it
     int event_fd                    # the control plane sleeps on it
     uint8_t events_posted           # engine thread only: since the last signal
@@ -125,6 +129,7 @@ cdef Command* mailbox_take_commands(Mailbox* box) noexcept nogil
 cdef EventNode* event_new(uint32_t kind, const uint8_t* a, uint32_t a_len, const uint8_t* b, uint32_t b_len,
                           const uint8_t* c, uint32_t c_len) noexcept nogil
 cdef void mailbox_post(Mailbox* box, EventNode* event) noexcept nogil
+cdef bint mailbox_is_crowded(Mailbox* box) noexcept nogil
 cdef void mailbox_signal(Mailbox* box) noexcept nogil
 cdef void mailbox_drain_wake(Mailbox* box) noexcept nogil
 

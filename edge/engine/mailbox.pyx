@@ -121,8 +121,21 @@ cdef void mailbox_post(Mailbox* box, EventNode* event) noexcept nogil:
     else:
         box.event_tail.next = event
     box.event_tail = event
+    box.event_count += 1
     pthread_mutex_unlock(&box.mutex)
     box.events_posted = 1
+
+
+cdef bint mailbox_is_crowded(Mailbox* box) noexcept nogil:
+    """Whether the control plane is so far behind that whoever comes new has to wait.
+
+    A connection has at most a packet and its end in the mailbox, but a flood of clients that come and go has many.
+    """
+    cdef bint crowded
+    pthread_mutex_lock(&box.mutex)
+    crowded = box.event_count > EVENTS_CROWDED
+    pthread_mutex_unlock(&box.mutex)
+    return crowded
 
 
 cdef void mailbox_signal(Mailbox* box) noexcept nogil:
@@ -146,5 +159,6 @@ cdef EventNode* mailbox_take_events(Mailbox* box) noexcept nogil:
     pthread_mutex_lock(&box.mutex)
     head = box.event_head
     box.event_head = box.event_tail = NULL
+    box.event_count = 0
     pthread_mutex_unlock(&box.mutex)
     return head

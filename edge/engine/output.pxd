@@ -18,6 +18,8 @@ cdef void output_share(EngineState* state, Connection* connection, Body* body, u
 cdef void output_segment(Connection* connection, Body* body, uint32_t offset, uint32_t length) noexcept nogil
 cdef void output_flush(EngineState* state, Connection* connection) noexcept nogil
 cdef void output_release(EngineState* state, Connection* connection) noexcept nogil
+cdef bint output_is_clogged(EngineState* state, Connection* connection, uint64_t bytes_max) noexcept nogil
+cdef bint output_over_budget(EngineState* state, uint64_t pending_bytes) noexcept nogil
 cdef void output_list_dirty(EngineState* state, Connection* connection) noexcept nogil
 
 

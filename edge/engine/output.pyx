@@ -4,7 +4,7 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memmove, memset
 from edge.engine.body cimport body_ref, body_unref
-from edge.engine.memory cimport mem_free, mem_realloc
+from edge.engine.memory cimport mem_free, mem_realloc, mem_used
 from edge.engine.poll cimport connection_poll
 from edge.engine.types cimport Segment
 
@@ -26,6 +26,8 @@ cdef enum:
     POOL_BUFFER_BYTES_MAX = 262144  # a larger buffer was a burst: given back to the system
     POOL_COUNT_MAX = 64
     SEGMENTS_KEPT = 8
+    SLOW_BYTES = 65536              # over the memory budget, a receiver may still have this much pending ...
+    SLOW_BYTES_HARD = 4096          # ... and this much well over it
 
 
 cdef void output_list_dirty(EngineState* state, Connection* connection) noexcept nogil:
@@ -56,6 +58,29 @@ cdef void compact(Connection* connection) noexcept nogil:
     for i in range(connection.segment_head, connection.segment_count):
         if connection.segments[i].body == NULL:
             connection.segments[i].offset -= sent
+
+
+cdef bint output_is_clogged(EngineState* state, Connection* connection, uint64_t bytes_max) noexcept nogil:
+    """Whether more than `bytes_max` of the connection's own bytes wait although its socket is full.
+
+    Shared bodies do not count: they are what others sent, and their bounds are kept where they are given out. What
+    is left are mostly the answers to what this client sends.
+    """
+    if not connection.want_out or connection.out_len <= bytes_max:
+        return False
+    compact(connection)
+    return connection.out_len > bytes_max
+
+
+cdef bint output_over_budget(EngineState* state, uint64_t pending_bytes) noexcept nogil:
+    """Whether the memory budget is used up and a receiver with so much pending may not be given more."""
+    cdef uint64_t used_bytes
+    if state.limits.memory_bytes_max == 0 or pending_bytes <= SLOW_BYTES_HARD:
+        return False
+    used_bytes = mem_used()
+    if used_bytes <= state.limits.memory_bytes_max:
+        return False
+    return pending_bytes > SLOW_BYTES or used_bytes - state.limits.memory_bytes_max > state.limits.memory_bytes_max / 16
 
 
 cdef void output_grow(EngineState* state, Connection* connection, uint32_t count_bytes) noexcept nogil:
@@ -177,6 +202,7 @@ cdef ssize_t send_segments(Connection* connection) noexcept nogil:
 cdef void output_flush(EngineState* state, Connection* connection) noexcept nogil:
     """Send until all is out or the socket is full. A failure closes the read side by epoll's error event."""
     cdef ssize_t sent
+    cdef bint moved = False
     while connection.out_bytes:
         if connection.segment_count:
             sent = send_segments(connection)
@@ -187,6 +213,7 @@ cdef void output_flush(EngineState* state, Connection* connection) noexcept nogi
         if sent > 0:
             state.stats.bytes_sent += sent
             connection.bytes_out += sent
+            moved = True
             if connection.segment_count:
                 consume_segments(connection, sent)
             else:
@@ -196,6 +223,8 @@ cdef void output_flush(EngineState* state, Connection* connection) noexcept nogi
         if errno == EINTR:
             continue
         if errno == EAGAIN:
+            if moved or not connection.want_out:
+                connection.output_moved_ms = state.now_ms
             if not connection.want_out:
                 connection.want_out = 1
                 connection_poll(state, connection)

@@ -4,7 +4,9 @@
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 from edge.engine.alias cimport alias_find, alias_register
-from edge.engine.output cimport SHARE_BYTES_MIN, output_commit, output_reserve, output_share
+from edge.engine.output cimport (
+    SHARE_BYTES_MIN, output_commit, output_over_budget, output_reserve, output_share,
+)
 from edge.engine.reader cimport (
     Reader, read_bytes, read_u16, read_u32, read_u8, read_varint, reader_init, reader_left, utf8_is_valid,
 )
@@ -25,6 +27,9 @@ cdef enum ReasonCode:
     PROTOCOL_ERROR = 0x82
     TOPIC_NAME_INVALID = 0x90
     TOPIC_ALIAS_INVALID = 0x94
+
+cdef enum:
+    REMAINING_LENGTH_MAX = 268435455    # what a Remaining Length can say [section 2.1.4]
 
 
 cdef bint read_text(Reader* reader) noexcept nogil:
@@ -221,7 +226,8 @@ cdef bint publish_encode(EngineState* state, Connection* connection, const Messa
     cdef uint32_t topic_len = message.topic_len
     cdef uint32_t properties_len = 0
     cdef uint32_t remaining
-    cdef uint32_t header_len
+    cdef uint32_t shared_len = message.payload_len
+    cdef uint32_t copied_len
     cdef uint32_t expiry_s = 0
     cdef uint16_t alias = 0
     cdef bint alias_is_new = False
@@ -247,7 +253,7 @@ cdef bint publish_encode(EngineState* state, Connection* connection, const Messa
             alias = alias_find(connection, topic, <uint16_t>topic_len)
             if alias:
                 topic_len = 0
-            elif connection.alias_out_count < connection.alias_out_max:
+            elif connection.alias_out_count < connection.alias_out_max and not output_over_budget(state, 64 * topic_len):
                 alias = connection.alias_out_count + 1
                 alias_is_new = True
             if alias:
@@ -255,13 +261,18 @@ cdef bint publish_encode(EngineState* state, Connection* connection, const Messa
     remaining = 2 + topic_len + (2 if qos else 0) + message.payload_len
     if connection.protocol_version == 5:
         remaining += varint_len(properties_len) + properties_len
-    if 1 + varint_len(remaining) + remaining > connection.client_packet_bytes_max:
+        # Properties that travel on stand right before the payload, in a Body as in the packet.
+        shared_len += message.properties_len
+    if (remaining > REMAINING_LENGTH_MAX
+            or 1 + varint_len(remaining) + remaining > connection.client_packet_bytes_max):
         return False
     if alias_is_new:
         alias_register(connection, topic, <uint16_t>topic_len)
-    share = message.body != NULL and message.payload_len >= SHARE_BYTES_MIN
-    header_len = 1 + varint_len(remaining) + remaining - message.payload_len
-    start = output_reserve(state, connection, header_len if share else header_len + message.payload_len)
+    share = message.body != NULL and shared_len >= SHARE_BYTES_MIN
+    copied_len = 1 + varint_len(remaining) + remaining
+    if share:
+        copied_len -= shared_len
+    start = output_reserve(state, connection, copied_len)
     out = start
     out[0] = 0x30 | (dup << 3) | (qos << 1) | retain
     out = put_varint(out + 1, remaining)
@@ -282,13 +293,13 @@ cdef bint publish_encode(EngineState* state, Connection* connection, const Messa
         if subids != NULL:
             memcpy(out, subids.data, subids.len)
             out += subids.len
-        if message.properties_len:
+        if message.properties_len and not share:
             memcpy(out, message.properties, message.properties_len)
             out += message.properties_len
     if share:
         output_commit(state, connection, <uint32_t>(out - start))
-        output_share(state, connection, message.body, <uint32_t>(message.payload - message.body.data),
-                     message.payload_len)
+        output_share(state, connection, message.body,
+                     <uint32_t>(message.payload + message.payload_len - shared_len - message.body.data), shared_len)
     else:
         memcpy(out, message.payload, message.payload_len)
         output_commit(state, connection, <uint32_t>(out - start) + message.payload_len)

@@ -48,7 +48,9 @@ cdef bint queue_push(EngineState* state, Session* session, Body* body, uint8_t q
     cdef uint64_t bytes = charged(body)
     cdef Delivery oldest
     cdef Delivery* slot
-    if is_full(state, session, bytes) and state.limits.drop_oldest:
+    if state.limits.drop_oldest and is_full(state, session, bytes) and (
+            state.limits.queued_bytes_max == 0 or bytes <= state.limits.queued_bytes_max):
+        # One that fits into no queue at all pushes nothing out.
         while session.queue_count and is_full(state, session, bytes):
             queue_pop(state, session, &oldest)
             delivery_release(&oldest)
@@ -75,19 +77,20 @@ cdef bint queue_push(EngineState* state, Session* session, Body* body, uint8_t q
     slot.retain = retain
     slot.shared = shared
     session.queue_count += 1
+    if qos == 0:
+        session.queue_qos0_count += 1
     session.queue_bytes += bytes
     state.queued_bytes_total += bytes
     state.queued_count_total += 1
     return True
 
 
-cdef void queue_pop(EngineState* state, Session* session, Delivery* out) noexcept nogil:
-    """Take the oldest message with its references; there must be one."""
-    cdef uint64_t bytes
-    out[0] = session.queue[session.queue_head]
-    bytes = charged(out.body)
-    session.queue_head = (session.queue_head + 1) & (session.queue_capacity - 1)
+cdef inline void uncount(EngineState* state, Session* session, const Delivery* delivery) noexcept nogil:
+    """Take a message off the accounts; its place is the caller's business."""
+    cdef uint64_t bytes = charged(delivery.body)
     session.queue_count -= 1
+    if delivery.qos == 0:
+        session.queue_qos0_count -= 1
     session.queue_bytes -= bytes
     state.queued_bytes_total -= bytes
     state.queued_count_total -= 1
@@ -97,19 +100,33 @@ cdef void queue_pop(EngineState* state, Session* session, Delivery* out) noexcep
         session.queue_capacity = session.queue_head = 0
 
 
+cdef void queue_pop(EngineState* state, Session* session, Delivery* out) noexcept nogil:
+    """Take the oldest message with its references; there must be one."""
+    out[0] = session.queue[session.queue_head]
+    session.queue_head = (session.queue_head + 1) & (session.queue_capacity - 1)
+    uncount(state, session, out)
+
+
 cdef void queue_filter_forbidden(EngineState* state, Session* session) noexcept nogil:
-    """Drop what the session may no longer receive; called when its access profile changed."""
+    """Drop what the session may no longer receive; called when its access profile changed.
+
+    In place: what stays was let in once, so no bound is asked again.
+    """
     cdef Delivery delivery
-    cdef uint32_t _i
+    cdef uint32_t mask = session.queue_capacity - 1
+    cdef uint32_t i
     cdef uint32_t count = session.queue_count
-    for _i in range(count):
-        queue_pop(state, session, &delivery)
+    cdef uint32_t kept = 0
+    for i in range(count):
+        delivery = session.queue[(session.queue_head + i) & mask]
         if match_may_read(session, delivery.body.data, delivery.body.topic_len):
-            queue_push(state, session, delivery.body, delivery.qos, delivery.retain, delivery.subids, delivery.shared)
+            session.queue[(session.queue_head + kept) & mask] = delivery
+            kept += 1
         else:
+            uncount(state, session, &delivery)
+            delivery_release(&delivery)
             session.dropped_count += 1
             state.stats.dropped_denied += 1
-        delivery_release(&delivery)
 
 
 cdef void queue_release(EngineState* state, Session* session) noexcept nogil:

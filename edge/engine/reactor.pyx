@@ -7,10 +7,10 @@ from edge.engine.connection cimport (
     connection_bury, connection_find, connection_flush, connection_kill, connection_timer,
 )
 from edge.engine.commands cimport run_commands
-from edge.engine.input cimport READ_BYTES, input_readable, input_resume
+from edge.engine.input cimport READ_BYTES, input_readable, input_resume, input_unclog
 from edge.engine.listener cimport listener_accept, listener_remove_all
 from edge.engine.mailbox cimport (
-    COMMANDED, EventNode, KIND_DRAINED, KIND_MEMORY, PEER_CLOSED, event_new, mailbox_destroy,
+    COMMANDED, EventNode, KIND_DRAINED, KIND_MEMORY, PEER_CLOSED, QUOTA_PASSED, event_new, mailbox_destroy,
     mailbox_drain_wake, mailbox_init, mailbox_post, mailbox_signal,
 )
 from edge.engine.match cimport match_cache_clear
@@ -70,6 +70,9 @@ cdef enum:
     SPIN_NS = 20000                 # as long as falling asleep and being woken costs
     SPIN_AFTER_MIN = 8              # short sleeps in a row that make the next wait spin
     SPIN_AFTER_MAX = 4096
+    SHED_EVERY_MS = 1000
+    DEAF_BYTES_MIN = 65536          # pending output that makes a deaf connection worth ending ...
+    DEAF_MS = 10000                 # ... when its socket has taken nothing for so long
 
 
 cdef int64_t now_ns() noexcept nogil:
@@ -117,7 +120,11 @@ cdef void on_socket(EngineState* state, uint64_t data, uint32_t events) noexcept
         connection_flush(state, connection)
         if connection.state == CONNECTION_DEAD:
             return
-    if events & (EPOLLHUP | EPOLLERR) and (connection.paused or connection.throttled):
+        if connection.clogged:
+            input_unclog(state, connection)
+            if connection.state == CONNECTION_DEAD:
+                return
+    if events & (EPOLLHUP | EPOLLERR) and (connection.paused or connection.throttled or connection.clogged):
         # Input waits, so nobody would read the error, and epoll would report it for ever.
         connection_kill(state, connection, PEER_CLOSED)
     elif events & (EPOLLIN | EPOLLHUP | EPOLLERR):
@@ -158,6 +165,24 @@ cdef void arm_timer(EngineState* state) noexcept nogil:
     timerfd_settime(state.timer_fd, TFD_TIMER_ABSTIME, &when, NULL)
 
 
+cdef void shed_deaf(EngineState* state) noexcept nogil:
+    """The budget is used up: end those who hold much of it and have not read for long.
+
+    Each may have output_bytes_max pending, so a few hundred that never read would starve everybody else for ever.
+    Persistent sessions keep what QoS 1 and 2 promise them.
+    """
+    cdef Connection* connection
+    cdef uint32_t i
+    if state.now_ms - state.shed_ms < SHED_EVERY_MS:
+        return
+    state.shed_ms = state.now_ms
+    for i in range(state.slot_capacity):
+        connection = state.slots[i]
+        if (connection != NULL and connection.want_out and connection.out_bytes > DEAF_BYTES_MIN
+                and state.now_ms - connection.output_moved_ms > DEAF_MS):
+            connection_kill(state, connection, QUOTA_PASSED)
+
+
 cdef void watch_budget(EngineState* state) noexcept nogil:
     """Tell the control plane when the memory budget is used up, and when it is well kept again.
 
@@ -172,6 +197,8 @@ cdef void watch_budget(EngineState* state) noexcept nogil:
         event = event_new(KIND_MEMORY, NULL, 0, NULL, 0, NULL, 0)
         event.flag = over
         mailbox_post(&state.mailbox, event)
+    if over:
+        shed_deaf(state)
 
 
 cdef int wait(EngineState* state, epoll_event* events) noexcept nogil:

@@ -7,7 +7,7 @@ from edge.engine.acl cimport acl_allows
 from edge.engine.body cimport body_new, body_unref
 from edge.engine.match cimport match_may_read
 from edge.engine.memory cimport mem_alloc, mem_used
-from edge.engine.output cimport SHARE_BYTES_MIN, output_commit, output_reserve
+from edge.engine.output cimport SHARE_BYTES_MIN, output_commit, output_over_budget, output_reserve
 from edge.engine.profiles cimport profile_find
 from edge.engine.publish cimport message_from_body, publish_encode, publish_forwarded
 from edge.engine.retained cimport retained_match, retained_remove, retained_set
@@ -21,7 +21,6 @@ from edge.engine.window cimport session_deliver
 
 cdef enum:
     SUBSCRIPTION_IDENTIFIER = 0x0B
-    SLOW_BYTES = 65536              # over the memory budget, a receiver may still have this much pending
 
 
 cdef Body* body_of(Routing* routing) noexcept nogil:
@@ -50,12 +49,11 @@ cdef Body* body_of(Routing* routing) noexcept nogil:
     return body
 
 
-cdef inline bint over_output(EngineState* state, Connection* connection) noexcept nogil:
-    """Whether a receiver is too slow to be given more QoS 0 output."""
-    if connection.out_bytes > state.limits.output_bytes_max:
-        return True
-    return (connection.out_bytes > SLOW_BYTES and state.limits.memory_bytes_max
-            and mem_used() > state.limits.memory_bytes_max)
+cdef inline bint over_output(EngineState* state, Connection* connection, uint32_t topic_len) noexcept nogil:
+    """Whether a receiver is too slow to be given more QoS 0 output. A topic is copied for each receiver."""
+    return (connection.out_bytes > state.limits.output_bytes_max
+            or output_over_budget(state, connection.out_bytes + topic_len))
+
 
 cdef void send_qos0(EngineState* state, Routing* routing, Session* session, uint8_t retain, SubIds* subids) noexcept nogil:
     cdef Connection* connection = session.connection
@@ -64,7 +62,11 @@ cdef void send_qos0(EngineState* state, Routing* routing, Session* session, uint
         if state.limits.queue_qos0_offline and not session.flags & SESSION_ENDS_WITH_CONNECTION:
             session_deliver(state, session, body_of(routing), 0, retain, subids, False)
         return
-    if over_output(state, connection):
+    if session.queue_qos0_count:
+        # It may not overtake an older message of its topic that still waits [MQTT-4.6.0-5].
+        session_deliver(state, session, body_of(routing), 0, retain, subids, False)
+        return
+    if over_output(state, connection, routing.message.topic_len):
         session.dropped_count += 1
         state.stats.dropped_slow += 1
         return
@@ -77,7 +79,7 @@ cdef void send_qos0(EngineState* state, Routing* routing, Session* session, uint
         output_commit(state, connection, routing.packet_len)
     else:
         if routing.message.body == NULL and (
-                routing.message.payload_len >= SHARE_BYTES_MIN
+                routing.message.payload_len + routing.message.properties_len >= SHARE_BYTES_MIN
                 or (routing.publish != NULL and routing.publish.hop_bytes)):
             body_of(routing)
         if not publish_encode(state, connection, &routing.message, 0, retain, 0, 0, subids):

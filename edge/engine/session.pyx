@@ -8,8 +8,7 @@ from edge.engine.memory cimport mem_calloc, mem_free
 from edge.engine.queue cimport queue_filter_forbidden, queue_release
 from edge.engine.share cimport share_redistribute
 from edge.engine.trie cimport trie_drop_session, trie_touch
-from edge.engine.types cimport INFLIGHT_FREE
-from edge.engine.window cimport window_release
+from edge.engine.window cimport window_release, window_resume
 
 cdef enum:
     TABLE_CAPACITY_MIN = 64
@@ -77,16 +76,11 @@ cdef void session_free(EngineState* state, Session* session) noexcept nogil:
 
 cdef void session_attach(EngineState* state, Session* session, Connection* connection) noexcept nogil:
     """Bind a connection; everything in flight is to be sent again on it [MQTT-4.4.0-1]."""
-    cdef uint32_t i
     if session.connection != NULL:
         session_detach(session.connection)
     session.connection = connection
     connection.session = session
-    session.resend_count = 0
-    for i in range(session.inflight_capacity):
-        if session.inflight[i].state != INFLIGHT_FREE:
-            session.inflight[i].resend = 1
-            session.resend_count += 1
+    window_resume(session)
 
 
 cdef void session_detach(Connection* connection) noexcept nogil:

@@ -96,6 +96,7 @@ ctypedef struct EngineState:
     uint8_t stopping
     uint8_t draining
     uint8_t over_budget
+    int64_t shed_ms                 # when connections were last looked over for deaf ones
     int64_t now_ms
     uint32_t short_sleeps           # in a row; see wait() in reactor.pyx
     uint32_t spin_after

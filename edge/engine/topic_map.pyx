@@ -9,7 +9,8 @@ from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free
 
 cdef enum:
     BUCKETS = 64
-    MAPPINGS_MAX = 1024             # then all are forgotten and asked for again
+    MAPPINGS_MAX = 1024             # then all are forgotten and asked for again ...
+    MAPPINGS_BYTES_MAX = 262144     # ... as they are when their texts get longer than this
 
 
 cdef bint mapping_is_wanted(EngineState* state, const uint8_t* topic, uint16_t topic_len) noexcept nogil:
@@ -39,7 +40,7 @@ cdef void mapping_set(Connection* connection, const uint8_t* topic, uint16_t top
                       const uint8_t* target, uint16_t target_len) noexcept nogil:
     """Remember an answer that is not yet there."""
     cdef TopicMapping* mapping
-    if connection.mapping_count >= MAPPINGS_MAX:
+    if connection.mapping_count >= MAPPINGS_MAX or connection.mapping_bytes >= MAPPINGS_BYTES_MAX:
         mapping_release(connection)
     if connection.mappings == NULL:
         connection.mappings = <TopicMapping**>mem_calloc(BUCKETS, sizeof(TopicMapping*))
@@ -52,6 +53,7 @@ cdef void mapping_set(Connection* connection, const uint8_t* topic, uint16_t top
     mapping.next = connection.mappings[mapping.hash & (BUCKETS - 1)]
     connection.mappings[mapping.hash & (BUCKETS - 1)] = mapping
     connection.mapping_count += 1
+    connection.mapping_bytes += topic_len + target_len
 
 
 cdef void mapping_release(Connection* connection) noexcept nogil:
@@ -68,4 +70,4 @@ cdef void mapping_release(Connection* connection) noexcept nogil:
             mapping = following
     mem_free(connection.mappings)
     connection.mappings = NULL
-    connection.mapping_count = 0
+    connection.mapping_count = connection.mapping_bytes = 0

@@ -187,15 +187,19 @@ ctypedef struct Session:
     uint32_t inflight_capacity      # a power of two
     uint32_t inflight_count         # occupied slots
     uint32_t resend_count           # of those, how many still wait to be sent again
-    uint32_t inflight_bytes
+    uint64_t inflight_bytes         # topics, properties and payloads
     uint32_t order_next
     uint16_t packet_id_next
     uint16_t inflight_max           # min(client's Receive Maximum, configured)
+    uint16_t* resend_ids            # Packet Identifiers to send again, oldest first; see window_resume()
+    uint32_t resend_cursor
+    uint32_t resend_ids_count
     # queue behind the window: a ring
     Delivery* queue
     uint32_t queue_capacity
     uint32_t queue_head
     uint32_t queue_count
+    uint32_t queue_qos0_count       # of those, at QoS 0
     uint64_t queue_bytes
     # Packet Identifiers received at QoS 2 and not yet released: open addressing, 0 is empty
     uint16_t* inbound
@@ -279,6 +283,7 @@ ctypedef struct Connection:
     uint8_t write_failed
     uint8_t paused                  # a slow packet is with the control plane
     uint8_t throttled               # over its publish rate until throttled_until_ms
+    uint8_t clogged                 # does not take our answers: nothing more is read until it does
     uint8_t disarmed                # EPOLLIN is off
     uint8_t expects_proxy
     uint8_t qos_max
@@ -298,6 +303,7 @@ ctypedef struct Connection:
     int64_t last_packet_ms
     int64_t keep_alive_ms           # one and a half times Keep Alive; 0: none [MQTT-3.1.2-22]
     int64_t packet_started_ms       # an incomplete packet began then; 0: none
+    int64_t output_moved_ms         # while want_out: when the socket last took something
     uint32_t packet_bytes_max       # ours: larger is refused with 0x95
     uint32_t client_packet_bytes_max   # theirs [MQTT-3.1.2-24]
     # input
@@ -323,6 +329,7 @@ ctypedef struct Connection:
     WriteVerdict* verdicts          # may this connection publish there? Direct-mapped, allocated on first use
     TopicMapping** mappings         # rewritten topics, chained hash, allocated on first use
     uint32_t mapping_count
+    uint32_t mapping_bytes
     # rate limits (token buckets); 0: none
     uint32_t rate_messages_s
     uint32_t rate_bytes_s

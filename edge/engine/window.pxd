@@ -18,6 +18,7 @@ cdef void session_deliver(EngineState* state, Session* session, Body* body, uint
                           SubIds* subids, bint shared) noexcept nogil
 cdef void session_pump(EngineState* state, Session* session) noexcept nogil
 cdef bint session_has_room(EngineState* state, const Session* session) noexcept nogil
+cdef void window_resume(Session* session) noexcept nogil
 cdef void session_resend(EngineState* state, Session* session) noexcept nogil
 cdef void on_puback(EngineState* state, Connection* connection, uint16_t packet_id) noexcept nogil
 cdef void on_pubrec(EngineState* state, Connection* connection, uint16_t packet_id, uint8_t reason_code) noexcept nogil

@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, nonecheck=False, autotestdict=False
 """The outbound window; see window.pxd."""
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport qsort
 from edge.engine.body cimport body_ref
-from edge.engine.memory cimport mem_calloc, mem_free
-from edge.engine.output cimport output_commit, output_reserve
+from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free
+from edge.engine.output cimport output_commit, output_over_budget, output_reserve
 from edge.engine.publish cimport Message, message_from_body, publish_encode
 from edge.engine.queue cimport delivery_release, queue_pop, queue_push
 from edge.engine.trie cimport subids_ref
@@ -37,6 +38,10 @@ cdef void put_ack(EngineState* state, Connection* connection, uint8_t first_byte
 
 
 # ---------------------------------------------------------------- slots
+
+cdef inline uint64_t weight(const Body* body) noexcept nogil:
+    return <uint64_t>body.topic_len + body.properties_len + body.payload_len
+
 
 cdef inline Inflight* slot_find(Session* session, uint16_t packet_id) noexcept nogil:
     cdef Inflight* slot
@@ -83,7 +88,7 @@ cdef Inflight* slot_take(Session* session) noexcept nogil:
 
 cdef void slot_free(Session* session, Inflight* slot) noexcept nogil:
     if slot.delivery.body != NULL:
-        session.inflight_bytes -= slot.delivery.body.payload_len
+        session.inflight_bytes -= weight(slot.delivery.body)
     if slot.resend:
         session.resend_count -= 1
     delivery_release(&slot.delivery)
@@ -105,7 +110,9 @@ cdef bint session_has_room(EngineState* state, const Session* session) noexcept 
         return False
     if state.limits.inflight_bytes_max and session.inflight_bytes >= state.limits.inflight_bytes_max:
         return False
-    return session.connection.out_bytes < state.limits.output_bytes_max
+    # What is not acknowledged is held as surely as what is not sent.
+    return (session.connection.out_bytes < state.limits.output_bytes_max
+            and not output_over_budget(state, session.connection.out_bytes + session.inflight_bytes))
 
 
 cdef inline bint is_expired(EngineState* state, const Body* body) noexcept nogil:
@@ -156,7 +163,7 @@ cdef void send_now(EngineState* state, Session* session, Body* body, uint8_t qos
     slot.delivery.shared = shared
     slot.state = INFLIGHT_AWAIT_PUBACK if qos == 1 else INFLIGHT_AWAIT_PUBREC
     slot.resend = 0
-    session.inflight_bytes += body.payload_len
+    session.inflight_bytes += weight(body)
     count_sent(state, session, qos)
 
 
@@ -225,7 +232,7 @@ cdef void on_pubrec(EngineState* state, Connection* connection, uint16_t packet_
             session_pump(state, session)
         return
     if slot.state == INFLIGHT_AWAIT_PUBREC:
-        session.inflight_bytes -= slot.delivery.body.payload_len
+        session.inflight_bytes -= weight(slot.delivery.body)
         delivery_release(&slot.delivery)
         slot.state = INFLIGHT_AWAIT_PUBCOMP
     put_ack(state, connection, PUBREL, packet_id, 0)
@@ -243,17 +250,38 @@ cdef void on_pubcomp(EngineState* state, Connection* connection, uint16_t packet
 
 # ---------------------------------------------------------------- resending
 
-cdef Inflight* oldest_to_resend(Session* session) noexcept nogil:
-    cdef Inflight* oldest = NULL
+cdef int compare_keys(const void* first, const void* second) noexcept nogil:
+    cdef uint64_t a = (<const uint64_t*>first)[0]
+    cdef uint64_t b = (<const uint64_t*>second)[0]
+    return (a > b) - (a < b)
+
+
+cdef void window_resume(Session* session) noexcept nogil:
+    """On a new connection: everything in flight is to be sent again, in the order of the first sending."""
+    cdef uint64_t* keys
     cdef Inflight* slot
+    cdef uint32_t count = 0
     cdef uint32_t i
+    mem_free(session.resend_ids)
+    session.resend_ids = NULL
+    session.resend_count = session.inflight_count
+    if session.inflight_count == 0:
+        return
+    keys = <uint64_t*>mem_alloc(session.inflight_count * sizeof(uint64_t))
     for i in range(session.inflight_capacity):
         slot = &session.inflight[i]
-        if slot.state != INFLIGHT_FREE and slot.resend:
-            # `order` may wrap; the window is far smaller than half its range.
-            if oldest == NULL or <int32_t>(slot.order - oldest.order) < 0:
-                oldest = slot
-    return oldest
+        if slot.state != INFLIGHT_FREE:
+            slot.resend = 1
+            # `order` may wrap: seen from the next one, the oldest is the smallest.
+            keys[count] = (<uint64_t><uint32_t>(slot.order - session.order_next) << 16) | slot.packet_id
+            count += 1
+    qsort(keys, count, sizeof(uint64_t), compare_keys)
+    session.resend_ids = <uint16_t*>mem_alloc(count * sizeof(uint16_t))
+    session.resend_ids_count = count
+    session.resend_cursor = 0
+    for i in range(count):
+        session.resend_ids[i] = <uint16_t>keys[i]
+    mem_free(keys)
 
 
 cdef void session_resend(EngineState* state, Session* session) noexcept nogil:
@@ -264,7 +292,10 @@ cdef void session_resend(EngineState* state, Session* session) noexcept nogil:
     cdef Inflight* slot
     cdef Message message
     while session.resend_count and session.inflight_count - session.resend_count < session.inflight_max:
-        slot = oldest_to_resend(session)
+        slot = slot_find(session, session.resend_ids[session.resend_cursor])
+        session.resend_cursor += 1
+        if slot == NULL or not slot.resend:
+            continue                # acknowledged meanwhile
         slot.resend = 0
         session.resend_count -= 1
         if slot.state == INFLIGHT_AWAIT_PUBCOMP:
@@ -276,8 +307,9 @@ cdef void session_resend(EngineState* state, Session* session) noexcept nogil:
             slot_free(session, slot)
             session.dropped_count += 1
             state.stats.dropped_too_large += 1
-            if session.inflight == NULL:
-                return
+    if session.resend_count == 0:
+        mem_free(session.resend_ids)
+        session.resend_ids = NULL
 
 
 cdef void window_release(Session* session) noexcept nogil:
@@ -286,5 +318,7 @@ cdef void window_release(Session* session) noexcept nogil:
         if session.inflight[i].state != INFLIGHT_FREE:
             delivery_release(&session.inflight[i].delivery)
     mem_free(session.inflight)
+    mem_free(session.resend_ids)
+    session.resend_ids = NULL
     session.inflight = NULL
     session.inflight_capacity = session.inflight_count = session.inflight_bytes = session.resend_count = 0
