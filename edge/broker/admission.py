@@ -28,6 +28,7 @@ class Admission:
         self._context = context
         self.bans = bans
         self._rates: ConnectRateLimiter | None = None
+        self._client_rates: ConnectRateLimiter | None = None
         self._flapping: FlappingDetector | None = None
         self._address_of: dict[int, str] = {}  # connection -> address, while addresses are counted
         self._count_at: dict[str, int] = {}
@@ -37,6 +38,11 @@ class Admission:
         """Follow the settings, at the start and after a reload."""
         config = self._context.settings.config
         self._rates = None
+        self._client_rates = None
+        if config.limits.connect_rate_per_client_s:
+            from edge.access.rates import ConnectRateLimiter
+
+            self._client_rates = ConnectRateLimiter(config.limits.connect_rate_per_client_s)
         if config.limits.connect_rate_per_address_s:
             from edge.access.rates import ConnectRateLimiter
 
@@ -78,14 +84,18 @@ class Admission:
             del self._count_at[address]
 
     def check_client(self, identity: Identity, address: str) -> None:
-        """Check whether somebody is banned.
+        """Check whether somebody is banned, or connects too often.
 
         Raises:
-            ConnectRefusedError: with 0x8A and what the operator wants the client to read.
+            ConnectRefusedError: with 0x8A and what the operator wants the client to read; 0x9F for
+                too many connects of one Client Identifier in a second.
         """
         ban = self.bans.check(identity.client_id, identity.username, address, self._context.now())
         if ban is not None:
             raise ConnectRefusedError(ReasonCode.BANNED, ban.reason, detail="banned")
+        rates = self._client_rates
+        if rates is not None and not rates.allow(identity.client_id, self._context.now()):
+            raise ConnectRefusedError(ReasonCode.CONNECTION_RATE_EXCEEDED, "too many connects")
 
     def client_left(self, client: Client) -> None:
         """Note that a client's connection is over; ban it for a while if it does that too often."""

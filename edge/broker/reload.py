@@ -34,6 +34,7 @@ NEEDS_RESTART: Final = {
         "inflight_bytes_max",
         "queued_messages_max",
         "queued_bytes_max",
+        "queued_messages_total_max",
         "queued_bytes_total_max",
         "output_bytes_max",
         "queue_full",

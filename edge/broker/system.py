@@ -34,6 +34,7 @@ class EngineLimits(TypedDict):
     topic_levels_max: int
     queued_messages_max: int
     queued_bytes_max: int
+    queued_messages_total_max: int
     queued_bytes_total_max: int
     output_bytes_max: int
     inflight_bytes_max: int
@@ -61,6 +62,7 @@ def engine_limits(config: EdgeConfig) -> EngineLimits:
         "topic_levels_max": limits.topic_levels_max,
         "queued_messages_max": session.queued_messages_max,
         "queued_bytes_max": session.queued_bytes_max,
+        "queued_messages_total_max": session.queued_messages_total_max,
         "queued_bytes_total_max": session.queued_bytes_total_max or memory_bytes_max // 2,
         "output_bytes_max": session.output_bytes_max,
         "inflight_bytes_max": session.inflight_bytes_max,

@@ -119,6 +119,9 @@ class LimitsConfig:
     connect_rate_per_address_s: int = number(
         0, "CONNECTs a second from one IP address; 0: no limit", 0, 100_000
     )
+    connect_rate_per_client_s: int = number(
+        0, "CONNECTs a second with one Client Identifier; 0: no limit", 0, 100_000
+    )
     connect_timeout_s: int = number(10, "from accept to a complete CONNECT", 1, 300)
     packet_timeout_s: int = number(30, "from the first to the last byte of one packet", 1, 3600)
     packet_bytes_max: int = number(1 * MIB, "largest Control Packet accepted", 64, 268_435_460)
@@ -160,6 +163,9 @@ class SessionConfig:
         10_000, "messages waiting for one client; 0: no limit", 0, 100_000_000
     )
     queued_bytes_max: int = number(16 * MIB, "bytes waiting for one client; 0: no limit", 0, TIB)
+    queued_messages_total_max: int = number(
+        0, "messages waiting for all clients; 0: no limit", 0, 1_000_000_000
+    )
     queued_bytes_total_max: int = number(
         0, "bytes waiting for all clients; 0: half the memory budget", 0, 16 * TIB
     )

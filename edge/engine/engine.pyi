@@ -78,6 +78,7 @@ class Engine:
         topic_levels_max: int = ...,
         queued_messages_max: int = ...,
         queued_bytes_max: int = ...,
+        queued_messages_total_max: int = ...,
         queued_bytes_total_max: int = ...,
         output_bytes_max: int = ...,
         inflight_bytes_max: int = ...,

@@ -66,7 +66,8 @@ cdef class Engine:
     def __cinit__(
         self, *, uint64_t memory_bytes_max=0, uint32_t connections_max=0, uint32_t connect_timeout_ms=10000,
         uint32_t packet_timeout_ms=30000, uint32_t topic_levels_max=64, uint64_t queued_messages_max=10000,
-        uint64_t queued_bytes_max=0, uint64_t queued_bytes_total_max=0, uint64_t output_bytes_max=4194304,
+        uint64_t queued_bytes_max=0, uint64_t queued_messages_total_max=0, uint64_t queued_bytes_total_max=0,
+        uint64_t output_bytes_max=4194304,
         uint64_t inflight_bytes_max=0, bint drop_oldest=False, bint queue_qos0_offline=False,
         uint64_t retained_messages_max=0, uint64_t retained_bytes_max=0, bint retained_check_source=True,
         uint32_t message_expiry_s_default=0, uint32_t message_expiry_s_max=0, bint delayed_enabled=True,
@@ -88,6 +89,7 @@ cdef class Engine:
         limits.topic_levels_max = topic_levels_max
         limits.queued_messages_max = queued_messages_max
         limits.queued_bytes_max = queued_bytes_max
+        limits.queued_messages_total_max = queued_messages_total_max
         limits.queued_bytes_total_max = queued_bytes_total_max
         limits.output_bytes_max = output_bytes_max
         limits.inflight_bytes_max = inflight_bytes_max

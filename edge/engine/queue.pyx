@@ -30,6 +30,15 @@ cdef bint is_full(EngineState* state, Session* session, uint64_t bytes) noexcept
     return state.limits.queued_bytes_max != 0 and session.queue_bytes + bytes > state.limits.queued_bytes_max
 
 
+cdef bint all_are_full(EngineState* state, uint64_t bytes) noexcept nogil:
+    """Whether what waits for everybody together leaves no room; the newest goes, whose ever it is."""
+    if (state.limits.queued_messages_total_max
+            and state.queued_count_total >= state.limits.queued_messages_total_max):
+        return True
+    return (state.limits.queued_bytes_total_max != 0
+            and state.queued_bytes_total + bytes > state.limits.queued_bytes_total_max)
+
+
 cdef void grow(Session* session) noexcept nogil:
     cdef uint32_t capacity = session.queue_capacity * 2 if session.queue_capacity else QUEUE_CAPACITY_MIN
     cdef Delivery* ring = <Delivery*>mem_alloc(capacity * sizeof(Delivery))
@@ -56,9 +65,7 @@ cdef bint queue_push(EngineState* state, Session* session, Body* body, uint8_t q
             delivery_release(&oldest)
             session.dropped_count += 1
             state.stats.dropped_queue_full += 1
-    if is_full(state, session, bytes) or (
-            state.limits.queued_bytes_total_max
-            and state.queued_bytes_total + bytes > state.limits.queued_bytes_total_max):
+    if is_full(state, session, bytes) or all_are_full(state, bytes):
         session.dropped_count += 1
         state.stats.dropped_queue_full += 1
         return False

@@ -20,6 +20,7 @@ ctypedef struct EngineLimits:
     uint32_t topic_levels_max
     uint64_t queued_messages_max
     uint64_t queued_bytes_max
+    uint64_t queued_messages_total_max
     uint64_t queued_bytes_total_max
     uint64_t output_bytes_max
     uint64_t inflight_bytes_max

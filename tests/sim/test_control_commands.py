@@ -186,3 +186,12 @@ async def test_connects_of_one_address_are_limited_by_rate(autojump_clock: MockC
         sim.connect("b", peer=b"192.0.2.1:1")
         await trio.sleep(1)
         sim.connect("a")
+
+
+async def test_connects_of_one_client_are_limited_by_rate(autojump_clock: MockClock) -> None:
+    async with simulated(configured(limits={"connect_rate_per_client_s": 2})) as sim:
+        codes = [sim.try_connect("a").connack().reason_code for _ in range(3)]
+        assert codes == [0, 0, 0x9F]
+        sim.connect("b")
+        await trio.sleep(1)
+        sim.connect("a")

@@ -82,6 +82,20 @@ def test_queued_bytes_are_bounded_per_session_and_in_all(make_rig: MakeRig) -> N
     assert stats["dropped_queue_full"] == 200 - stats["queued"]
 
 
+def test_queued_messages_are_bounded_in_all(make_rig: MakeRig) -> None:
+    """Goal: queued_messages_total_max, over two sessions."""
+    rig = make_rig(keep_sessions=True, queued_messages_total_max=15)
+    for name in ("one", "two"):
+        link = rig.connect(client_id=name)
+        ready(rig, link, b"t", 1)
+        link.close()
+        rig.settle()
+    for _ in range(10):
+        rig.engine.publish(b"t", b"x", qos=1)
+    stats = rig.stats()
+    assert (stats["queued"], stats["dropped_queue_full"]) == (15, 5)
+
+
 def test_the_memory_budget_holds_against_readers_that_never_acknowledge(make_rig: MakeRig) -> None:
     """Goal: memory_bytes_max with many full queues; the engine goes on and says so once."""
     budget = 8 << 20
