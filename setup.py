@@ -10,13 +10,6 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-LIBRARIES = {
-    "edge.gateways.tls": ["ssl", "crypto"],
-    "edge.gateways.tunnel": ["ssl", "crypto"],
-    "edge.gateways.pump": ["ssl", "crypto"],
-    "edge.gateways.upgrade": ["crypto"],
-}
-
 
 def extension(source: Path) -> Extension:
     """One extension module for one .pyx file."""
@@ -24,7 +17,6 @@ def extension(source: Path) -> Extension:
     return Extension(
         name,
         [str(source)],
-        libraries=LIBRARIES.get(name, []),
         extra_compile_args=["-O2", "-fno-semantic-interposition", "-fno-strict-aliasing"],
         # RobustMQ-edge is built with sanitizers by setting CFLAGS and LDFLAGS, see tools/dev.py fuzz.
         define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")],

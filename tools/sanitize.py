@@ -115,6 +115,7 @@ def main() -> int:
                     "-p",
                     "no:cacheprovider",
                     "tests/unit/engine",
+                    "tests/unit/gateways",
                 ],
                 folder,
                 environment,

@@ -66,7 +66,9 @@ def identify(
             names clients by certificate and this one has no name there.
     """
     identity = Identity(connect.client_id, connect.username)
-    if policy.username_from != "none" and (peer.common_name or peer.subject):
+    # Where certificates are required, an empty subject must not fall back to a claimed name.
+    has_certificate = policy.certificate_required or peer.common_name or peer.subject
+    if policy.username_from != "none" and has_certificate:
         name = peer.common_name if policy.username_from == "common_name" else peer.subject
         if not name:
             raise ConnectRefusedError(

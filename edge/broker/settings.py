@@ -22,6 +22,7 @@ class ListenerPolicy:
     __slots__ = (
         "address",
         "anonymous_allowed",
+        "certificate_required",
         "index",
         "is_mount_per_client",
         "keep_alive_s_max",
@@ -47,6 +48,9 @@ class ListenerPolicy:
         self.qos_max = min(listener.qos_max, limits.qos_max)
         self.retain_available = listener.retain_available and limits.retain_available
         self.username_from = listener.tls.username_from if listener.tls else "none"
+        self.certificate_required = (
+            listener.tls is not None and listener.tls.client_certificate == "required"
+        )
         self.mount_point = listener.mount_point
         self.is_mount_per_client = "%" in listener.mount_point
 

@@ -84,14 +84,20 @@ class Client:
     def close(self) -> None:
         """Disconnect and end the thread."""
         self.paho.disconnect()
-        self.paho.loop_stop()
+        self._stop()
 
     def die(self) -> None:
         """Lose the connection without DISCONNECT."""
-        self.paho.loop_stop()
         sock = self.paho.socket()
         assert sock is not None
+        self.paho.loop_stop()
         sock.close()
+        self._stop()
+
+    def _stop(self) -> None:
+        """End the thread; paho leaves the pair of sockets that woke it to the garbage collector."""
+        self.paho.loop_stop()
+        self.paho._reset_sockets()
 
     def __enter__(self) -> Client:
         """Use it in a with statement."""
@@ -177,7 +183,7 @@ def test_a_second_client_with_the_same_id_takes_over(site: Site) -> None:
     first = Client(site, client_id="twin")
     with Client(site, client_id="twin"):
         assert first.disconnected.get(timeout=DEADLINE_S).value == 0x8E
-    first.paho.loop_stop()
+    first.close()
 
 
 def test_a_will_is_published_when_the_client_dies(site: Site) -> None:

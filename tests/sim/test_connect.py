@@ -215,6 +215,10 @@ async def test_certificate_names_the_user() -> None:
     listeners = (
         ListenerConfig(address="0.0.0.0:8883", tls=TlsConfig(username_from="common_name")),
         ListenerConfig(address="0.0.0.0:8884", tls=TlsConfig(username_from="subject")),
+        ListenerConfig(
+            address="0.0.0.0:8885",
+            tls=TlsConfig(username_from="common_name", client_certificate="required"),
+        ),
     )
     peer = b"192.0.2.1:1\0device-7\0CN=device-7,O=Acme"
     async with simulated(configured(listener=listeners)) as sim:
@@ -226,6 +230,9 @@ async def test_certificate_names_the_user() -> None:
         client = sim.context.clients.get("b")
         assert client is not None
         assert client.username == "CN=device-7,O=Acme"
+        # An empty subject proves nothing, whatever the client calls itself.
+        nameless = sim.try_connect("d", username="admin", peer=b"192.0.2.1:1\0\0", listener_index=2)
+        assert nameless.connack().reason_code == 0x86
         # Without a certificate it is an anonymous client like any other.
         assert sim.try_connect("c", peer=b"192.0.2.1:1\0\0").connack().reason_code == 0x87
 
