@@ -11,6 +11,7 @@ from edge.engine.mailbox cimport (
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_realloc
 from edge.engine.output cimport output_commit, output_flush, output_release, output_reserve
 from edge.engine.poll cimport connection_handle, connection_poll
+from edge.engine.rate cimport bucket_init, rate_leave
 from edge.engine.session cimport session_detach
 from edge.engine.topic_map cimport mapping_release
 from edge.engine.types cimport (
@@ -116,11 +117,7 @@ cdef void connection_accept(EngineState* state, Connection* connection, const Ac
     connection.qos_max = terms.qos_max
     connection.retain_available = terms.retain_available
     connection.needs_map = terms.needs_map
-    connection.rate_messages_s = terms.rate_messages_s
-    connection.rate_bytes_s = terms.rate_bytes_s
-    connection.rate_message_tokens_x1000 = <int64_t>terms.rate_messages_s * 1000
-    connection.rate_byte_tokens_x1000 = <int64_t>terms.rate_bytes_s * 1000
-    connection.rate_refilled_ms = state.now_ms
+    bucket_init(&connection.rate, terms.rate_messages_s, terms.rate_bytes_s, state.now_ms)
     if mount_len:
         connection.mount = <uint8_t*>mem_alloc(mount_len)
         memcpy(connection.mount, mount, mount_len)
@@ -220,6 +217,10 @@ cdef void connection_flush(EngineState* state, Connection* connection) noexcept 
     while True:
         output_flush(state, connection)
         if connection.write_failed:
+            if connection.state == CONNECTION_LIVE and not connection.finishing and not connection.clogged:
+                # Nobody takes our words any more, but what the client said before it left is still to be read.
+                connection.write_failed = 0
+                return
             connection_kill(state, connection, WRITE_FAILED)
             return
         if connection.out_bytes or connection.session == NULL or connection.session.queue_count == 0:
@@ -288,6 +289,7 @@ cdef void connection_bury(EngineState* state) noexcept nogil:
         connection = state.graves[i]
         output_release(state, connection)
         alias_release(connection)
+        rate_leave(state, connection)
         mapping_release(connection)
         mem_free(connection.segments)
         mem_free(connection.verdicts)

@@ -200,7 +200,7 @@ cdef ssize_t send_segments(Connection* connection) noexcept nogil:
 
 
 cdef void output_flush(EngineState* state, Connection* connection) noexcept nogil:
-    """Send until all is out or the socket is full. A failure closes the read side by epoll's error event."""
+    """Send until all is out or the socket is full. What cannot be sent any more is dropped: see connection_flush()."""
     cdef ssize_t sent
     cdef bint moved = False
     while connection.out_bytes:
@@ -229,7 +229,7 @@ cdef void output_flush(EngineState* state, Connection* connection) noexcept nogi
                 connection.want_out = 1
                 connection_poll(state, connection)
             return
-        # Broken: nothing more can be sent; the caller sees write_failed and ends the connection.
+        # Broken: nothing more can be sent; the caller sees write_failed.
         output_release(state, connection)
         connection.write_failed = 1
         break

@@ -10,6 +10,7 @@ cdef enum:
     POLL_TIMER = 0xFFFFFFFE
 
 cdef void connection_poll(EngineState* state, Connection* connection) noexcept nogil
+cdef void connection_unwatch(EngineState* state, Connection* connection) noexcept nogil
 
 
 cdef inline uint64_t connection_handle(const Connection* connection) noexcept nogil:

@@ -15,13 +15,13 @@ from edge.engine.mailbox cimport (
 )
 from edge.engine.match cimport match_cache_clear
 from edge.engine.memory cimport mem_alloc, mem_calloc, mem_free, mem_used
-from edge.engine.poll cimport POLL_TIMER, POLL_WAKE
+from edge.engine.poll cimport POLL_TIMER, POLL_WAKE, connection_unwatch
 from edge.engine.profiles cimport profiles_release
 from edge.engine.retained cimport retained_clear, retained_expire, retained_init
 from edge.engine.session cimport session_free
 from edge.engine.state cimport LISTENERS_MAX
 from edge.engine.trie cimport trie_clear, trie_init
-from edge.engine.types cimport CONNECTION_DEAD, Connection, WheelEntry
+from edge.engine.types cimport CONNECTION_DEAD, CONNECTION_LIVE, Connection, WheelEntry
 from edge.engine.wheel cimport wheel_init, wheel_pop_due
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -125,8 +125,12 @@ cdef void on_socket(EngineState* state, uint64_t data, uint32_t events) noexcept
             if connection.state == CONNECTION_DEAD:
                 return
     if events & (EPOLLHUP | EPOLLERR) and (connection.paused or connection.throttled or connection.clogged):
-        # Input waits, so nobody would read the error, and epoll would report it for ever.
-        connection_kill(state, connection, PEER_CLOSED)
+        # Input waits, so nobody would read the error, and epoll would report it for ever. A client that has
+        # published, sent DISCONNECT and left is heard to the end; one that takes no answers, or has none yet, is not.
+        if connection.state == CONNECTION_LIVE and not connection.clogged:
+            connection_unwatch(state, connection)
+        else:
+            connection_kill(state, connection, PEER_CLOSED)
     elif events & (EPOLLIN | EPOLLHUP | EPOLLERR):
         input_readable(state, connection)
 

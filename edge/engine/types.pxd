@@ -245,6 +245,21 @@ cdef enum ConnectionState:
     CONNECTION_LINGER = 3           # last packet sent, waits for the peer's FIN
     CONNECTION_DEAD = 4             # in the graveyard until the end of the turn
 
+ctypedef struct TokenBucket:
+    uint32_t messages_s             # 0: no limit
+    uint32_t bytes_s
+    int64_t message_tokens_x1000
+    int64_t byte_tokens_x1000
+    int64_t refilled_ms
+
+ctypedef struct RateGroup:
+    RateGroup* next
+    TokenBucket bucket
+    uint32_t refs                   # connections that share it
+    uint32_t hash
+    uint32_t key_len
+    uint8_t key[4]                  # over-allocated
+
 ctypedef struct AliasOut:
     uint32_t hash
     uint16_t topic_len
@@ -285,6 +300,7 @@ ctypedef struct Connection:
     uint8_t throttled               # over its publish rate until throttled_until_ms
     uint8_t clogged                 # does not take our answers: nothing more is read until it does
     uint8_t disarmed                # EPOLLIN is off
+    uint8_t unwatched               # out of the epoll: the peer hung up while its input waits
     uint8_t expects_proxy
     uint8_t qos_max
     uint8_t retain_available
@@ -330,12 +346,9 @@ ctypedef struct Connection:
     TopicMapping** mappings         # rewritten topics, chained hash, allocated on first use
     uint32_t mapping_count
     uint32_t mapping_bytes
-    # rate limits (token buckets); 0: none
-    uint32_t rate_messages_s
-    uint32_t rate_bytes_s
-    int64_t rate_message_tokens_x1000
-    int64_t rate_byte_tokens_x1000
-    int64_t rate_refilled_ms
+    # publish rates, see rate.pyx
+    TokenBucket rate
+    RateGroup* rate_group           # shared with others of the same address; NULL: none
     int64_t throttled_until_ms
     # peer text: address NUL common-name NUL subject
     uint8_t* peer

@@ -341,3 +341,30 @@ def test_an_accept_without_a_session_ends_the_connection(make_rig: MakeRig) -> N
     rig.keep_sessions = True  # ... and that it believes to know
     rig.settle()
     assert link.recv(1) == b""
+
+
+def test_what_a_client_sent_before_it_left_is_handled_although_it_had_to_wait(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: a hang-up during a pause loses neither messages nor the DISCONNECT [MQTT-3.14.4-3]."""
+    rig = make_rig()
+    receiver = rig.connect(client_id="r")
+    ready(rig, receiver, b"t")
+    seen: list[int] = []
+    answer = rig._on_other
+
+    def spy(event: native.Event, data: bytes) -> None:
+        seen.append(data[0])
+        answer(event, data)
+
+    monkeypatch.setattr(rig, "_on_other", spy)
+    for pause in (b"", publish(b"$delayed/9/x", b"")):
+        leaver = rig.connect(client_id="leaver")
+        leaver.sendall(subscribe(b"x") + pause + publish(b"t", b"last words") + b"\xe0\0")
+        leaver.close()
+        turns = rig.stats()["turns"]
+        rig.settle(5)
+        assert read_packet(receiver)[1] == b"\0\1tlast words"
+        assert seen[-1] == 0xE0
+        assert rig.stats()["turns"] - turns < 50
+        assert rig.stats()["connections"] == 1
