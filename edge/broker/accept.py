@@ -98,6 +98,9 @@ class Acceptor:
             rate_messages_s=config.limits.publish_rate_messages_s,
             rate_bytes_s=min(config.limits.publish_rate_bytes_s, _U32_MAX),
             needs_map=self._rewriter.rewrites_publish,
+            rate_group=self._rate_group(pending),
+            group_messages_s=config.limits.publish_rate_per_address_messages_s,
+            group_bytes_s=min(config.limits.publish_rate_per_address_bytes_s, _U32_MAX),
         )
         if connack.session_present:
             # The client may be under other rules than when it subscribed.
@@ -106,6 +109,13 @@ class Acceptor:
         self._context.counters.connect_accepted += 1
         self._context.observer.connected(client, clean_start=connect.clean_start)
         self._tell(client, session_present=connack.session_present)
+
+    def _rate_group(self, pending: PendingConnect) -> bytes:
+        """Return with whom the client shares a publish rate: its address; b"" where none is set."""
+        limits = self._context.settings.config.limits
+        if limits.publish_rate_per_address_messages_s or limits.publish_rate_per_address_bytes_s:
+            return pending.peer.address.encode()
+        return b""
 
     def _mount_of(self, pending: PendingConnect) -> str:
         """Fill in the mount point of the listener.

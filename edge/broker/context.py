@@ -65,6 +65,9 @@ class EnginePort(Protocol):
         rate_messages_s: int,
         rate_bytes_s: int,
         needs_map: bool,
+        rate_group: bytes = b"",
+        group_messages_s: int = 0,
+        group_bytes_s: int = 0,
     ) -> None: ...
     def set_session_ends_with_connection(self, session: int, ends: bool) -> None: ...  # noqa: FBT001
     def send(self, connection: int, packet: bytes) -> None: ...

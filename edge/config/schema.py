@@ -143,6 +143,18 @@ class LimitsConfig:
     publish_rate_bytes_s: int = number(
         0, "bytes a second received per client; above, reading pauses; 0: no limit", 0, TIB
     )
+    publish_rate_per_address_messages_s: int = number(
+        0,
+        "PUBLISH packets a second from one IP address; above, reading pauses; 0: no limit",
+        0,
+        10_000_000,
+    )
+    publish_rate_per_address_bytes_s: int = number(
+        0,
+        "bytes a second received from one IP address; above, reading pauses; 0: no limit",
+        0,
+        TIB,
+    )
     protocol_versions: tuple[str, ...] = strings(
         "MQTT versions accepted", "3.1", "3.1.1", "5.0", choices=("3.1", "3.1.1", "5.0")
     )

@@ -21,6 +21,7 @@ from edge.engine.match cimport match_lookup
 from edge.engine.memory cimport mem_alloc, mem_free
 from edge.engine.output cimport output_commit, output_reserve
 from edge.engine.queries cimport delete_retained, query_retained, query_sessions, query_stats
+from edge.engine.rate cimport rate_join, rate_leave
 from edge.engine.route cimport Routing, retain_message, route, routing_done, send_retained
 from edge.engine.profiles cimport profile_define, profile_drop, profile_find
 from edge.engine.session cimport (
@@ -75,6 +76,10 @@ cdef void accept(EngineState* state, Command* command) noexcept nogil:
     session.flags = SESSION_ENDS_WITH_CONNECTION if command.terms.ends_with_connection else 0
     session_set_acl(state, session, profile_find(state, command.terms.acl_profile_id))
     connection_accept(state, connection, &command.terms, command.data + command.lengths[0], <uint16_t>command.lengths[1])
+    if command.lengths[2]:
+        rate_leave(state, connection)
+        rate_join(state, connection, command.data + command.lengths[0] + command.lengths[1], command.lengths[2],
+                  command.terms.group_messages_s, command.terms.group_bytes_s)
     put_packet(state, connection, command.data, command.lengths[0])
     session_pump(state, session)
     connection.paused = 0

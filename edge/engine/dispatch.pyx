@@ -12,6 +12,7 @@ from edge.engine.memory cimport mem_free
 from edge.engine.output cimport output_commit, output_reserve
 from edge.engine.poll cimport connection_handle
 from edge.engine.publish cimport ack_properties_check
+from edge.engine.rate cimport rate_is_limited, rate_wait_ms
 from edge.engine.types cimport (
     CONNECTION_CONNECTING, CONNECTION_LIVE, CONNECTION_NEW,
 )
@@ -58,38 +59,15 @@ cdef void to_control_plane(EngineState* state, Connection* connection, const uin
 
 
 cdef bint over_rate(EngineState* state, Connection* connection, uint32_t packet_bytes) noexcept nogil:
-    """Token buckets of one second's worth; True: this PUBLISH has to wait."""
-    cdef int64_t elapsed_ms = state.now_ms - connection.rate_refilled_ms
-    cdef int64_t wait_ms = 0
-    cdef int64_t full
-    if elapsed_ms > 0:
-        connection.rate_refilled_ms = state.now_ms
-        if elapsed_ms > ELAPSED_MS_MAX:
-            elapsed_ms = ELAPSED_MS_MAX
-        full = <int64_t>connection.rate_messages_s * 1000
-        connection.rate_message_tokens_x1000 += elapsed_ms * connection.rate_messages_s
-        if connection.rate_message_tokens_x1000 > full:
-            connection.rate_message_tokens_x1000 = full
-        full = <int64_t>connection.rate_bytes_s * 1000
-        connection.rate_byte_tokens_x1000 += elapsed_ms * connection.rate_bytes_s
-        if connection.rate_byte_tokens_x1000 > full:
-            connection.rate_byte_tokens_x1000 = full
-    if connection.rate_messages_s and connection.rate_message_tokens_x1000 < 1000:
-        wait_ms = (1000 - connection.rate_message_tokens_x1000) / connection.rate_messages_s + 1
-    # Bytes may go into debt, so that a packet larger than a second's worth passes at all.
-    if connection.rate_bytes_s and connection.rate_byte_tokens_x1000 <= 0:
-        full = -connection.rate_byte_tokens_x1000 / connection.rate_bytes_s + 1
-        if full > wait_ms:
-            wait_ms = full
-    if wait_ms:
-        connection.throttled = 1
-        connection.throttled_until_ms = state.now_ms + wait_ms
-        state.stats.throttled += 1
-        connection_schedule(state, connection)
-        return True
-    connection.rate_message_tokens_x1000 -= 1000
-    connection.rate_byte_tokens_x1000 -= <int64_t>packet_bytes * 1000
-    return False
+    """True: this PUBLISH has to wait, and reading with it."""
+    cdef int64_t wait_ms = rate_wait_ms(state, connection, packet_bytes)
+    if wait_ms == 0:
+        return False
+    connection.throttled = 1
+    connection.throttled_until_ms = state.now_ms + wait_ms
+    state.stats.throttled += 1
+    connection_schedule(state, connection)
+    return True
 
 
 cdef void on_acknowledgement(EngineState* state, Connection* connection, uint8_t packet_type, const uint8_t* body,
@@ -180,7 +158,7 @@ cdef uint32_t dispatch(EngineState* state, Connection* connection, const uint8_t
             connection.stash_need = packet_len
             return offset
         if packet_type == PUBLISH and connection.state == CONNECTION_LIVE:
-            if (connection.rate_messages_s or connection.rate_bytes_s) and over_rate(state, connection, packet_len):
+            if rate_is_limited(connection) and over_rate(state, connection, packet_len):
                 return offset
             if not on_publish(state, connection, packet, packet_len, header_len):
                 return offset

@@ -143,8 +143,14 @@ class Engine:
         rate_messages_s: int,
         rate_bytes_s: int,
         needs_map: bool,
+        rate_group: bytes = ...,
+        group_messages_s: int = ...,
+        group_bytes_s: int = ...,
     ) -> None:
-        """Bind the connection to the session, send `connack`, resend what is in flight [MQTT-4.4.0-1], then read on."""
+        """Bind the connection to the session, send `connack`, resend what is in flight [MQTT-4.4.0-1], then read on.
+
+        Connections with the same `rate_group` (not empty) share a publish rate; the first one sets it.
+        """
     def set_session_ends_with_connection(self, session: int, ends: bool) -> None: ...
 
     # -- connections

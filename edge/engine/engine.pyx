@@ -225,8 +225,9 @@ cdef class Engine:
         uint32_t packet_bytes_max, uint32_t client_packet_bytes_max, uint16_t alias_in_max,
         uint16_t alias_out_max, unsigned char qos_max, bint retain_available, bytes mount,
         uint32_t acl_profile_id, uint32_t rate_messages_s, uint32_t rate_bytes_s, bint needs_map,
+        bytes rate_group=b"", uint32_t group_messages_s=0, uint32_t group_bytes_s=0,
     ):
-        cdef Command* command = self._new(COMMAND_ACCEPT, connack, mount, b"")
+        cdef Command* command = self._new(COMMAND_ACCEPT, connack, mount, rate_group)
         command.connection = connection
         command.session = session
         command.terms.protocol_version = protocol_version
@@ -243,6 +244,8 @@ cdef class Engine:
         command.terms.acl_profile_id = acl_profile_id
         command.terms.rate_messages_s = rate_messages_s
         command.terms.rate_bytes_s = rate_bytes_s
+        command.terms.group_messages_s = group_messages_s
+        command.terms.group_bytes_s = group_bytes_s
         command.terms.needs_map = needs_map
         self._send(command)
 

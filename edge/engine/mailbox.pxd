@@ -66,6 +66,8 @@ ctypedef struct AcceptTerms:
     uint32_t acl_profile_id
     uint32_t rate_messages_s
     uint32_t rate_bytes_s
+    uint32_t group_messages_s
+    uint32_t group_bytes_s
     uint16_t inflight_max
     uint16_t receive_max
     uint16_t alias_in_max

@@ -3,12 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from edge.engine.mailbox cimport Mailbox
 from edge.engine.types cimport (
-    AclProfile, Connection, RetainedStore, Session, Trie, WheelEntry,
+    AclProfile, Connection, RateGroup, RetainedStore, Session, Trie, WheelEntry,
 )
 
 cdef enum:
     LISTENERS_MAX = 4096
     WHEEL_BUCKETS = 1024            # a power of two
+    RATE_BUCKETS = 256              # a power of two
     WHEEL_TICK_MS = 256             # precision of every time-out in the engine
 
 ctypedef struct EngineLimits:
@@ -132,4 +133,5 @@ ctypedef struct EngineState:
     MapFilter* map_filters
     uint32_t map_filter_count
     Listener* listeners[4096]
+    RateGroup* rate_groups[256]     # chained, by hash of the address
     Wheel wheel

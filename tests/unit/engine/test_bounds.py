@@ -228,3 +228,25 @@ def test_delayed_messages_wait_for_the_control_plane_one_at_a_time(make_rig: Mak
         assert len(rig.events) <= before + 2
     assert [event.payload[0] for event in rig.events] == list(range(50))
     assert {event.topic for event in rig.events} == {b"$delayed/1/t"}
+
+
+def test_clients_of_one_address_share_a_publish_rate(make_rig: MakeRig) -> None:
+    """Goal: rate_group pauses both, a third one passes, and nothing is lost."""
+    rig = make_rig()
+    receiver = rig.connect(client_id="r")
+    ready(rig, receiver, b"#", 0)
+    shared = {"rate_group": b"192.0.2.1", "group_messages_s": 40}
+    first = rig.connect(client_id="a", **shared)
+    second = rig.connect(client_id="b", **shared)
+    other = rig.connect(client_id="c", rate_group=b"192.0.2.2", group_messages_s=40)
+    for link, topic in ((first, b"a"), (second, b"b"), (other, b"c")):
+        link.sendall(b"".join(publish(topic, bytes((number,))) for number in range(30)))
+    got = [read_packet(receiver)[1] for _ in range(90)]
+    for topic in (b"a", b"b", b"c"):
+        assert [body[-1] for body in got if body[2:3] == topic] == list(range(30))
+    assert rig.stats()["throttled"] >= 1
+    # 60 messages at 40 a second in a bucket of 40: the other address was done long before.
+    assert max(i for i, body in enumerate(got) if body[2:3] == b"c") < 80
+    first.close()
+    second.close()
+    rig.settle()
