@@ -85,17 +85,19 @@ def main() -> int:
             return code
         (folder / "suppressions").write_text(SUPPRESSIONS)
         environment = {"PYTHONMALLOC": "malloc", "PYTHONPATH": str(folder)}
+        # Into files: what pytest has captured is lost when the sanitizer ends the process.
+        common = f"log_path={folder}/report:exitcode=66"
         if options.thread:
             environment |= {
                 "LD_PRELOAD": library("libtsan.so"),
-                "TSAN_OPTIONS": f"suppressions={folder}/suppressions:halt_on_error=1:exitcode=66",
+                "TSAN_OPTIONS": f"suppressions={folder}/suppressions:halt_on_error=1:{common}",
             }
         else:
             environment |= {
                 "LD_PRELOAD": f"{library('libasan.so')}:{library('libubsan.so')}",
                 # Leaks show in the engine's own account; CPython keeps memory on purpose.
-                "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=66",
-                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+                "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=0:{common}",
+                "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{common}",
             }
         targets = [word for target in options.target for word in ("--target", target)]
         fuzz = [sys.executable, "-m", "tests.fuzz.run", "--seconds", str(options.seconds)]
@@ -120,6 +122,9 @@ def main() -> int:
                 folder,
                 environment,
             )
+        for report in sorted(folder.glob("report.*")):
+            print(report.read_text(errors="replace"), flush=True)
+            code = code or 1
         return code
 
 

@@ -31,7 +31,7 @@ from edge.engine.state cimport LISTENERS_MAX, MapFilter
 from edge.engine.topic_map cimport mapping_set
 from edge.engine.trie cimport trie_subscribe, trie_unsubscribe
 from edge.engine.types cimport (
-    AclProfile, CONNECTION_LIVE, Connection, SESSION_ENDS_WITH_CONNECTION, Session,
+    AclProfile, CONNECTION_CONNECTING, CONNECTION_LIVE, Connection, SESSION_ENDS_WITH_CONNECTION, Session,
 )
 from edge.engine.window cimport session_pump
 
@@ -61,8 +61,8 @@ cdef void put_packet(EngineState* state, Connection* connection, const uint8_t* 
 cdef void accept(EngineState* state, Command* command) noexcept nogil:
     cdef Connection* connection = usable(state, command)
     cdef Session* session = session_find(state, command.session)
-    if connection == NULL:
-        return
+    if connection == NULL or connection.state != CONNECTION_CONNECTING:
+        return                      # accepted already: mount point and alias tables are for good
     if session == NULL:
         # Forgotten in between; nothing else would ever wake or end the connection.
         connection_finish(state, connection, COMMANDED, UNSPECIFIED_ERROR)

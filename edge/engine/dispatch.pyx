@@ -31,9 +31,6 @@ cdef enum PacketType:
     DISCONNECT = 14
     AUTH = 15
 
-cdef enum:
-    ELAPSED_MS_MAX = 1000000000     # so that no product with a rate overflows
-
 cdef enum ReasonCode:
     PACKET_IDENTIFIER_NOT_FOUND = 0x92
     MALFORMED_PACKET = 0x81

@@ -7,6 +7,9 @@ from edge.engine.memory cimport mem_calloc, mem_free
 from edge.engine.state cimport RATE_BUCKETS
 from edge.engine.types cimport RateGroup
 
+cdef enum:
+    ELAPSED_MS_MAX = 1000000000     # so that no product with a rate overflows
+
 
 cdef void bucket_init(TokenBucket* bucket, uint32_t messages_s, uint32_t bytes_s, int64_t now_ms) noexcept nogil:
     """A full bucket; 0: no limit."""
@@ -24,6 +27,8 @@ cdef int64_t bucket_wait_ms(TokenBucket* bucket, int64_t now_ms) noexcept nogil:
     cdef int64_t bytes_wait_ms
     if elapsed_ms > 0:
         bucket.refilled_ms = now_ms
+        if elapsed_ms > ELAPSED_MS_MAX:
+            elapsed_ms = ELAPSED_MS_MAX
         bucket.message_tokens_x1000 += elapsed_ms * bucket.messages_s
         if bucket.message_tokens_x1000 > <int64_t>bucket.messages_s * 1000:
             bucket.message_tokens_x1000 = <int64_t>bucket.messages_s * 1000
