@@ -80,7 +80,7 @@ cdef inline bint begins_with(const uint8_t* topic, uint32_t topic_len, const cha
     return topic_len >= prefix_len and memcmp(topic, prefix, prefix_len) == 0
 
 
-cdef bint on_dollar_topic(EngineState* state, Connection* connection, const Publish* publish, Routing* routing,
+cdef bint on_dollar_topic(EngineState* state, Connection* connection, const Publish* publish,
                           const uint8_t* topic, uint32_t topic_len) noexcept nogil:
     """Topics of the broker itself. True: the packet is dealt with.
 
@@ -209,7 +209,7 @@ cdef bint on_publish(EngineState* state, Connection* connection, const uint8_t* 
             topic = mapping.data + mapping.topic_len
             topic_len = mapping.target_len
             rewritten = True
-        if topic[0] == c"$" and on_dollar_topic(state, connection, &publish, &routing, topic, topic_len):
+        if topic[0] == c"$" and on_dollar_topic(state, connection, &publish, topic, topic_len):
             state.stats.publish_received += 1
             return True
         if connection.mount_len:

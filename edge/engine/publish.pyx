@@ -25,7 +25,6 @@ cdef enum Property:
 cdef enum ReasonCode:
     MALFORMED_PACKET = 0x81
     PROTOCOL_ERROR = 0x82
-    TOPIC_NAME_INVALID = 0x90
     TOPIC_ALIAS_INVALID = 0x94
 
 cdef enum:

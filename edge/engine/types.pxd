@@ -311,8 +311,7 @@ ctypedef struct Connection:
     uint16_t alias_in_max
     uint16_t alias_out_max
     uint16_t alias_out_count
-    uint16_t receive_max            # ours, as announced: inbound QoS 1 and 2 unacknowledged
-    uint16_t inbound_unacked
+    uint16_t receive_max            # ours, as announced
     uint16_t mount_len
     Session* session
     uint8_t* mount                  # topic prefix, %u and %c filled in
